@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * abi/counters.h - per-CPU counters, indexed by a stable slot
+ *
+ * A rule keeps its slot for life; inserts and deletes move no counters. The
+ * datapath only ever adds. User space never writes a counter: zeroing or
+ * setting one records a base (value wanted - value read) beside the rule, so
+ * no packet counted meanwhile is lost.
+ */
+#ifndef BPFIPT_ABI_COUNTERS_H
+#define BPFIPT_ABI_COUNTERS_H
+
+#include <linux/types.h>
+#include "packet.h"
+
+/* Slots 0..NR_HOOKS-1 are the policies'; rules start at SLOT_FIRST_RULE. */
+#define SLOT_POLICY(hook)	(hook)
+#define SLOT_FIRST_RULE		NR_HOOKS
+
+/* struct fw_counter - packets, and bytes of IP total length */
+struct fw_counter {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* Events outside the rules, one per-CPU row each; `bpf-iptables status` names them. */
+enum fw_event {
+	EV_NOT_IPV4,	/* passed untouched: ARP, IPv6, VLAN, other ethertypes */
+	EV_STACK_DROPS,	/* passed, uncounted: the stack drops or answers it itself */
+	EV_HOTDROP,	/* dropped by a match on a malformed header */
+	EV_FRAGMENT,	/* later fragment passed at INPUT: lives with its first */
+	EV_WALK_LIMIT,	/* dropped: the walk did not end within its step limit */
+	EV_BAD_IMAGE,	/* dropped: no valid image in the active slot */
+	EV_CT_FULL,	/* conntrack table full: packet dropped */
+	EV_REJECT_SENT,	/* ICMP errors and RSTs sent by REJECT */
+	EV_REJECT_LIMITED, /* withheld by the ICMP rate limit */
+	EV_LOG_LOST,	/* LOG record lost: ring full */
+	NR_EVENTS,
+};
+
+#define EVENT_NAMES {						\
+	[EV_NOT_IPV4]		= "not-ipv4",			\
+	[EV_STACK_DROPS]	= "left-to-stack",		\
+	[EV_HOTDROP]		= "hotdrop",			\
+	[EV_FRAGMENT]		= "later-fragment",		\
+	[EV_WALK_LIMIT]		= "walk-limit",			\
+	[EV_BAD_IMAGE]		= "bad-image",			\
+	[EV_CT_FULL]		= "conntrack-full",		\
+	[EV_REJECT_SENT]	= "reject-sent",		\
+	[EV_REJECT_LIMITED]	= "reject-rate-limited",	\
+	[EV_LOG_LOST]		= "log-lost",			\
+}
+
+_Static_assert(sizeof(struct fw_counter) == 16, "counter row");
+
+#endif /* BPFIPT_ABI_COUNTERS_H */

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * abi/image.h - the image: a compiled ruleset as one flat block of u32 words
+ *
+ * Theory of operation
+ * ===================
+ * Problem: find the first of N rules, in chain order, all of whose fields agree
+ * with the packet, at a cost that does not grow with N.
+ *
+ * 1. Positions. Every rule of every chain gets one position (a rule that is an
+ *    OR of products, as `multiport --ports`, gets one per product). A chain is an
+ *    interval [start, end) of positions. There is one bit space for all chains.
+ * 2. Classes. A field's values that satisfy the same set of positions form a
+ *    class. A *lookup* maps a key (abi/packet.h) to its class; one or more
+ *    lookups in a row are crossed into a *vector* table: the index
+ *    (c1 * n2 + c2) * n3 + c3 selects the root node of a bit vector.
+ * 3. Bit vectors. The positions a class satisfies, as a tree of three levels of
+ *    64-bit masks, absent children not stored, equal subtrees stored once:
+ *
+ *	root:	u64 mask; u32 child[popcount(mask)];	child i: word index of a mid
+ *	mid:	u64 mask; u64 leaf[popcount(mask)];	leaf: 64 positions
+ *
+ *    position = a << 12 | b << 6 | c, bit a of root, bit b of mid, bit c of leaf.
+ *    Word indices are relative to the slot; nodes start on even words.
+ * 4. The walk (walk.bpf.h) ANDs the vectors from a cursor on, level by level,
+ *    and meets the candidates in order. Each has an action record.
+ *
+ * Worked example. Three rules in INPUT:
+ *	0: -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT
+ *	1: -s 10.0.0.0/8 -j DROP
+ *	2: -p tcp -m tcp --dport 80 -j ACCEPT
+ *    source classes: {10/8} -> 011 (rules 0,1) + rule 2 = 111; rest -> 100
+ *    dport classes: {22} -> 011; {80} -> 110; rest -> 010
+ *    A packet 10.1.1.1 -> :80 gets 111 & 110 = 110: first candidate is rule 1.
+ *
+ * Malformed headers. xtables matches on a header that is too short *hotdrop*:
+ * the packet is dropped and nothing is counted, but only by a rule whose earlier
+ * checks passed. A malformed form is a class of KEY_L4, and in it the ports,
+ * flags and types have their NONE keys, under which rules that constrain them
+ * stay candidates; act.hotdrop says in which forms a candidate drops the packet.
+ *
+ * Slots. The map's one value is a map header and two slots; hooks read
+ * map->active once per packet. The slot that is not active may be rewritten after
+ * an RCU grace period; one store publishes it to every hook at once.
+ */
+#ifndef BPFIPT_ABI_IMAGE_H
+#define BPFIPT_ABI_IMAGE_H
+
+#include <linux/types.h>
+#include "packet.h"
+
+#define IMG_MAGIC	0x49465042u	/* "BPFI" */
+#define IMG_ABI		1u
+
+/* Hard limits: beyond them a rule is refused, never dropped. */
+#define IMG_MAX_POSITIONS	(64 * 64 * 64)
+#define IMG_MAX_VECTORS		12	/* bit vectors ANDed per packet */
+#define IMG_MAX_LOOKUPS		20	/* key lookups per packet */
+#define IMG_MAX_DEPTH		256	/* nested jumps */
+
+/*
+ * struct img_map - start of the image map's value; slots follow it
+ * @active:	slot in force, 0 or 1
+ * @abi:	IMG_ABI
+ * @slot_words:	words per slot, both slots the same
+ * @table_words: power of two; the datapath's indices are below it. Words from
+ *		there to @slot_words hold the rules' binary form, user space only.
+ */
+struct img_map {
+	__u32 active;
+	__u32 abi;
+	__u32 slot_words;
+	__u32 table_words;
+	__u32 pad[12];
+};
+
+/* A built-in chain as its hook sees it. */
+struct img_hook {
+	__u32 start;	/* first position */
+	__u32 end;	/* one past the last; == start: no rules */
+	__u32 policy;	/* ACT_ACCEPT or ACT_DROP */
+	__u32 slot;	/* counter slot of the policy */
+};
+
+/* img_hdr.flags */
+#define IMG_F_CT	0x1u	/* some rule needs conntrack: label every packet */
+#define IMG_F_MARK	0x2u	/* a MARK target precedes a mark match: re-classify */
+#define IMG_F_OIF	0x4u	/* KEY_OIF is used */
+#define IMG_F_MAC	0x8u	/* KEY_MAC is used */
+
+/* Start of a slot. Offsets are in words from the slot's first word. */
+struct img_hdr {
+	__u32 magic;
+	__u32 abi;
+	__u32 generation;	/* counts publishes */
+	__u32 flags;		/* IMG_F_* */
+	struct img_hook hook[NR_HOOKS];
+	__u32 nr_lookups;
+	__u32 lookups;		/* struct img_lookup[nr_lookups] */
+	__u32 actions;		/* struct img_action[nr_positions] */
+	__u32 nr_positions;
+	__u32 iftab;		/* struct img_iface[iftab_mask + 1], open addressing */
+	__u32 iftab_mask;
+	__u32 mactab;		/* struct img_mac[mactab_mask + 1], open addressing */
+	__u32 mactab_mask;
+	__u32 nr_vectors;	/* vectors the lookups yield */
+	__u32 words;		/* table words in use */
+	__u32 rules;		/* first word of the rules' binary form */
+	__u32 rules_bytes;
+	__u32 nr_slots;		/* counter slots in use: highest + 1 */
+	__u32 pad[3];
+};
+
+/*
+ * struct img_lookup - one key's class
+ * @key:	enum fw_key
+ * @method:	LOOKUP_*
+ * @tab:	word offset of the method's table
+ * @n:		DIRECT: entries (keys >= n use entry n - 1). RANGE: boundaries
+ * @mult:	acc = acc * mult + class
+ * @vector:	0: more lookups of this vector follow; else word offset of its
+ *		root table: root node index = word[vector + acc], then acc = 0
+ *
+ * LOOKUP_DIRECT: class = word[tab + key].
+ * LOOKUP_RANGE:  u32 first[n], class[n]: first[] ascending, first[0] == 0; the
+ *		  class of the largest first[i] <= key.
+ * LOOKUP_TOP16:  u32 top[65537] then RANGE tables: the answer is in
+ *		  [top[key >> 16], top[(key >> 16) + 1]], inclusive, of first[].
+ */
+enum img_method {
+	LOOKUP_DIRECT,
+	LOOKUP_RANGE,
+	LOOKUP_TOP16,
+};
+
+struct img_lookup {
+	__u32 key;
+	__u32 method;
+	__u32 tab;
+	__u32 n;
+	__u32 mult;
+	__u32 vector;
+	__u32 pad[2];
+};
+
+/*
+ * struct img_iface - one interface, found by ifindex from slot ifindex & mask on
+ * (linear probing; ifindex 0 ends the probe; the table is never more than half full)
+ */
+struct img_iface {
+	__u32 ifindex;
+	__u16 in_class;		/* KEY_IIF */
+	__u16 out_class;	/* KEY_OIF */
+	__u32 flags;		/* IFACE_* */
+	__u8  mac[6];		/* own address: XDP's test for OTHERHOST */
+	__u16 pad;
+};
+
+#define IFACE_L3	0x1u	/* no link-layer header: tun, wg, ppp ... */
+#define IFACE_PORT	0x2u	/* port of a bridge/bond/team: its master is filtered */
+#define IFACE_LOOPBACK	0x4u
+
+#define IFACE_CLASS_UNKNOWN	0u	/* an interface that the table does not hold */
+#define IFACE_CLASS_NONE	1u	/* no interface: -i in OUTPUT, -o in INPUT */
+
+/* struct img_mac - one Ethernet source that a rule names; class 0: empty */
+struct img_mac {
+	__u32 hi;	/* bytes 0..3, big-endian value */
+	__u16 lo;	/* bytes 4..5 */
+	__u16 class;
+};
+
+/*
+ * enum img_act - what a matched position does
+ * Terminal: ACCEPT, DROP, REJECT. The rest continue the walk.
+ */
+enum img_act {
+	ACT_ACCEPT,
+	ACT_DROP,
+	ACT_RETURN,
+	ACT_JUMP,	/* push this position, go to [arg, arg2) */
+	ACT_GOTO,	/* go to [arg, arg2) */
+	ACT_CONTINUE,	/* count only */
+	ACT_REJECT,	/* arg: enum fw_reject of abi/reject.h */
+	ACT_LOG,	/* arg: word offset of its parameters */
+	ACT_MARK,	/* mark = (mark & ~arg2) ^ arg */
+	ACT_CONNMARK,	/* arg: word offset of its parameters */
+	ACT_TCPMSS,	/* arg: mss, or 0xffff for clamp-to-pmtu */
+	ACT_SET,	/* arg: word offset of its parameters */
+	NR_ACTS,
+};
+
+#define HOTDROP(form)	(1u << (form))
+
+/*
+ * struct img_action - the record of one position
+ * @act:	enum img_act
+ * @hotdrop:	HOTDROP(form) bits: a candidate in this form is dropped, uncounted,
+ *		before its late matches run (and without reading them)
+ * @arg, @arg2:	by @act
+ * @slot:	counter slot of its rule
+ * @late:	word offset of the late-match list, 0: none
+ * @chain_end:	end of the chain that holds this position
+ * @pad:	zero
+ */
+struct img_action {
+	__u16 act;
+	__u16 hotdrop;
+	__u32 arg;
+	__u32 arg2;
+	__u32 slot;
+	__u32 late;
+	__u32 chain_end;
+	__u32 pad[2];
+};
+
+/*
+ * Late matches: what is no function of one key, in the order of the rule. A list
+ * is a row of records, ended by op LATE_END. Each yields match, no match or
+ * hotdrop; the first that is not "match" ends the list. @words counts the whole
+ * record with its head; LATE_NOT inverts the plain result (never a hotdrop).
+ */
+enum img_late_op {
+	LATE_END,
+	LATE_HOTDROP,	/* u32 forms: hotdrop when HOTDROP(form) & forms */
+	LATE_ADDR_MASK,	/* u32 key, value, mask: (key & mask) == value */
+	LATE_TCPOPT,	/* u32 kind: option present; bad options hotdrop */
+	LATE_TCP_ECN,	/* u32 mask, value on byte 13; short header: no match */
+	LATE_MULTIPORT,	/* form SHORT only: struct late_multiport; else match */
+	LATE_SCTP_CHUNKS, /* struct late_sctp */
+	LATE_KEY_RANGE,	/* u32 key, first, last: a key that is not a vector */
+	LATE_LIMIT,
+	LATE_HASHLIMIT,
+	LATE_RECENT,
+	LATE_CONNLIMIT,
+	LATE_ADDRTYPE,
+	LATE_STATISTIC,
+	LATE_TIME,
+	LATE_QUOTA,
+	LATE_U32,
+	LATE_STRING,
+	LATE_CONNTRACK,
+	LATE_CONNBYTES,
+	LATE_CONNMARK,
+	LATE_HELPER,
+	LATE_OWNER,
+	LATE_CPU,
+	LATE_TCPMSS,
+	LATE_SET,
+	LATE_PHYSDEV,
+	LATE_DEVGROUP,
+	LATE_MARK,	/* u32 mask, value: mark as it is at this point of the walk */
+	NR_LATE_OPS,
+};
+
+#define LATE_NOT	0x8000u
+
+struct img_late {
+	__u16 op;	/* enum img_late_op | LATE_NOT */
+	__u16 words;	/* of the record, head included */
+	__u32 data[];
+};
+
+_Static_assert(sizeof(struct img_map) == 64, "img_map is one cache line");
+_Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 16), "img_hdr");
+_Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");
+_Static_assert(sizeof(struct img_lookup) == 32, "img_lookup");
+_Static_assert(sizeof(struct img_iface) == 20, "img_iface");
+_Static_assert(sizeof(struct img_mac) == 8, "img_mac");
+_Static_assert(sizeof(struct img_action) == 32, "img_action: two per cache line");
+_Static_assert(sizeof(struct img_late) == 4, "img_late head");
+
+#endif /* BPFIPT_ABI_IMAGE_H */
