@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# lib.sh - what every shell test needs: TAP, clean-up, waiting, namespaces
+#
+# A test sources this file, calls tap_ok/tap_skip for each thing it proves, and
+# ends with tap_done. Whatever it set up it registers with `defer` at once; the
+# deferred commands run last in, first out, on every way out of the script.
+#
+#	. "$(dirname "$0")/../lib.sh"
+#	need root tools nft ethtool
+#	ns=$(ns_name r); ns_add "$ns"
+#	tap_check "loopback answers" ns_exec "$ns" ping -c1 127.0.0.1
+#	tap_done
+
+KSFT_SKIP=4
+REPO=${REPO:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
+BUILD=${O:-$REPO/build}
+BPFIPT=${BPFIPT:-$BUILD/bpf-iptables}
+export REPO BPFIPT
+
+TAP_N=0
+TAP_BAD=0
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/bpfipt.XXXXXX") || exit 1
+SUFFIX=$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
+DEFERRED=()
+
+# defer CMD... - run when the script ends, whatever the reason
+defer() {
+	local q
+
+	printf -v q '%q ' "$@"
+	DEFERRED+=("$q")
+}
+
+lib_cleanup() {
+	local rc=$? i
+
+	trap - EXIT INT TERM HUP
+	for ((i = ${#DEFERRED[@]} - 1; i >= 0; i--)); do
+		eval "${DEFERRED[i]}" >/dev/null 2>&1
+	done
+	rm -rf "$TMP"
+	exit "$rc"
+}
+trap lib_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# tap_ok RC TEXT - one line of TAP; RC 0 is a pass
+tap_ok() {
+	TAP_N=$((TAP_N + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $TAP_N - $2"
+	else
+		TAP_BAD=$((TAP_BAD + 1))
+		echo "not ok $TAP_N - $2"
+	fi
+	return "$1"
+}
+
+# tap_skip TEXT WHY
+tap_skip() {
+	TAP_N=$((TAP_N + 1))
+	echo "ok $TAP_N - $1 # SKIP $2"
+}
+
+# tap_check TEXT CMD... - pass when CMD succeeds; its output becomes comments when not
+tap_check() {
+	local text=$1 out rc
+
+	shift
+	out=$("$@" 2>&1)
+	rc=$?
+	[ $rc -eq 0 ] || tap_note "$*: exit $rc" "$out"
+	tap_ok "$((rc != 0))" "$text"
+}
+
+# tap_refused TEXT CMD... - pass when CMD fails
+tap_refused() {
+	local text=$1 rc
+
+	shift
+	"$@" >/dev/null 2>&1
+	rc=$?
+	tap_ok "$((rc == 0))" "$text"
+}
+
+# tap_same TEXT A B - pass when the strings are equal; else show the difference
+tap_same() {
+	[ "$2" = "$3" ] || tap_note "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") | head -20)"
+	[ "$2" = "$3" ]
+	tap_ok $? "$1"
+}
+
+tap_note() {
+	printf '%s\n' "$@" | sed 's/^/# /'
+}
+
+# tap_done - plan line and exit status
+tap_done() {
+	echo "1..$TAP_N"
+	[ "$TAP_BAD" -eq 0 ]
+	exit $?
+}
+
+# skip_all WHY - nothing of this file can run here
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit $KSFT_SKIP
+}
+
+# need root | need tools NAME...
+need() {
+	local t what=$1
+
+	shift
+	if [ "$what" = root ]; then
+		[ "$(id -u)" -eq 0 ] || skip_all "needs root"
+		return
+	fi
+	for t in "$@"; do
+		command -v "$t" >/dev/null || skip_all "needs $t"
+	done
+}
+
+# busywait SECONDS CMD... - until CMD succeeds; fails when it did not in time
+busywait() {
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		read -rt 0.05 <> <(:) || :
+	done
+}
+
+# ns_name ROLE - a namespace name nobody else uses
+ns_name() {
+	echo "bi$SUFFIX$1"
+}
+
+ns_add() {
+	ip netns add "$1" || return
+	defer ip netns del "$1"
+	ip -n "$1" link set lo up
+	ns_write "$1" net/ipv6/conf/all/disable_ipv6 1
+	ns_write "$1" net/ipv6/conf/default/disable_ipv6 1
+}
+
+# ns_exec NS CMD... - in NS's network, with this mount namespace (/sys/fs/bpf stays)
+ns_exec() {
+	local ns=$1
+
+	shift
+	nsenter --net="/run/netns/$ns" -- "$@"
+}
+
+# ns_write NS KEY VALUE [KEY VALUE]... - sysctls by their path under /proc/sys
+ns_write() {
+	local ns=$1
+
+	shift
+	# shellcheck disable=SC2016 # the inner shell expands it
+	nsenter --net="/run/netns/$ns" -- bash -c '
+		while [ $# -gt 1 ]; do
+			[ ! -e "/proc/sys/$1" ] || echo "$2" >"/proc/sys/$1"
+			shift 2
+		done' ns_write "$@"
+}
+
+# counters_of CHAIN N < iptables-save -c - "packets bytes" of the Nth rule of CHAIN
+counters_of() {
+	sed -n "s/^\[\([0-9]*\):\([0-9]*\)\] -A $1 .*/\1 \2/p" | sed -n "$2p"
+}
+
+# policy_counters_of CHAIN < iptables-save -c - "packets bytes" of its policy
+policy_counters_of() {
+	sed -n "s/^:$1 [A-Z]* \[\([0-9]*\):\([0-9]*\)\].*/\1 \2/p"
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * inject.c - put frames into a client-router-server topology, see what comes out
+ *
+ *	inject -c NETNS:DEV -r NETNS:DEVC:DEVS -s NETNS:DEV [-t TUN] < frames
+ *
+ * One frame at a time, and after each a marker (ethertype 0x88b5, which no IP
+ * firewall looks at) over every wire: veth queues are first in first out, so when
+ * the markers are through, all that the frame caused has arrived too. No sleeps,
+ * and every delivery is attributed to the frame that caused it. Input lines are
+ * those of frame.h; the output, one line per delivery:
+ *
+ *	<number of the frame> <where> <hex>
+ *
+ * where	c, s: seen on that wire		l: delivered locally in the router (raw
+ *	socket, so behind INPUT)	t: sent out of the tun device
+ *	e: sendto() of an `o` frame failed, with errno's name in place of hex
+ *
+ * The IP id and checksum of packets the router itself made are recorded as 0 when
+ * the checksum was right: the kernel picks ids at random. A VLAN tag is put
+ * back where it was. Exit: 0, 2 usage, 3 a marker was lost.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "frame.h"
+
+#define MARKER_TYPE	0x88b5
+#define MARKER_WAIT_MS	2000
+#define NRAW		255
+
+/* struct wire - a packet socket at one end of a veth pair */
+struct wire {
+	int fd;
+	unsigned char mac[6];
+};
+
+static struct wire client, server, to_client, to_server;
+static int epfd = -1, hdrincl = -1, tun = -1;
+static unsigned int own[64], nown;	/* the router's addresses, host order */
+static unsigned long frame_no;
+static unsigned int marker_seq;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "inject: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static void enter(const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		die(path);
+	close(fd);
+}
+
+static struct wire wire_open(const char *dev, int proto)
+{
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(proto) };
+	struct wire w = { .fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) };
+	struct ifreq ifr = { 0 };
+	int one = 1, big = 1 << 23;
+
+	ll.sll_ifindex = if_nametoindex(dev);
+	if (w.fd < 0 || !ll.sll_ifindex)
+		die(dev);
+	setsockopt(w.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
+	setsockopt(w.fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one));
+	setsockopt(w.fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big));
+	if (bind(w.fd, (struct sockaddr *)&ll, sizeof(ll)))
+		die(dev);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", dev);
+	if (ioctl(w.fd, SIOCGIFHWADDR, &ifr))
+		die(dev);
+	memcpy(w.mac, ifr.ifr_hwaddr.sa_data, 6);
+	return w;
+}
+
+static void router_open(char *devc, char *devs, const char *tunname)
+{
+	struct ifaddrs *ifa, *i;
+	int one = 1;
+
+	to_client = wire_open(devc, MARKER_TYPE);
+	to_server = wire_open(devs, MARKER_TYPE);
+	epfd = epoll_create1(EPOLL_CLOEXEC);
+	for (int p = 0; p < NRAW; p++) {
+		int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, p);
+
+		struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+
+		if (fd >= 0 && epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev))
+			die("epoll");
+	}
+	hdrincl = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (hdrincl < 0 || setsockopt(hdrincl, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one)))
+		die("raw socket");
+	if (getifaddrs(&ifa))
+		die("getifaddrs");
+	for (i = ifa; i; i = i->ifa_next)
+		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && nown < 64)
+			own[nown++] = ntohl(((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr);
+	freeifaddrs(ifa);
+	if (tunname) {
+		struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+
+		tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", tunname);
+		if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr))
+			die(tunname);
+	}
+}
+
+/* Packets the router made carry a random IP id: blank it, unless the checksum lies */
+static void normalise(unsigned char *ip, size_t len)
+{
+	size_t hlen = (ip[0] & 15) * 4;
+	unsigned int src;
+
+	if (len < 20 || ip[0] >> 4 != 4 || hlen < 20 || hlen > len)
+		return;
+	src = (unsigned int)ip[12] << 24 | ip[13] << 16 | ip[14] << 8 | ip[15];
+	for (unsigned int i = 0; i < nown; i++)
+		if (src == own[i] && frame_csum(ip, hlen, 0) == 0xffff)
+			memset(ip + 4, 0, 2), memset(ip + 10, 0, 2);
+}
+
+static void record(char where, unsigned char *p, size_t len, size_t l3)
+{
+	if (len >= l3 + 20)
+		normalise(p + l3, len - l3);
+	printf("%lu %c ", frame_no, where);
+	for (size_t i = 0; i < len; i++)
+		printf("%02x", p[i]);
+	putchar('\n');
+}
+
+/* Return: 1 when the marker @seq was read, 0 nothing to read, else keep reading */
+static int wire_read(struct wire *w, char where, unsigned int seq, int flags)
+{
+	unsigned char buf[FRAME_MAX + 64], *p = buf + 4;
+	char ctl[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	struct iovec iov = { p, FRAME_MAX };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl) };
+	ssize_t n = recvmsg(w->fd, &m, flags);
+	unsigned int got;
+
+	if (n < 14)
+		return n < 0 ? 0 : -1;
+	if (p[12] == MARKER_TYPE >> 8 && p[13] == (MARKER_TYPE & 255)) {
+		memcpy(&got, p + 14, sizeof(got));
+		return got == seq ? 1 : -1;
+	}
+	if (where == '-')
+		return -1;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		struct tpacket_auxdata aux;
+
+		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+		if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
+			continue;
+		memmove(buf, p, 12);
+		p = buf;
+		p[12] = 0x81, p[13] = 0;
+		p[14] = aux.tp_vlan_tci >> 8, p[15] = aux.tp_vlan_tci;
+		record(where, p, n + 4, 18);
+		return -1;
+	}
+	record(where, p, n, p[12] == 8 && !p[13] ? 14 : n);
+	return -1;
+}
+
+/* Send a marker from @a to @b; what arrives at @b before it is recorded */
+static void marker(struct wire *a, struct wire *b, char where)
+{
+	unsigned char m[60] = { 0 };
+	struct pollfd pf = { .fd = b->fd, .events = POLLIN };
+	unsigned int seq = ++marker_seq;
+
+	memcpy(m, b->mac, 6);
+	memcpy(m + 6, a->mac, 6);
+	m[12] = MARKER_TYPE >> 8;
+	m[13] = MARKER_TYPE & 255;
+	memcpy(m + 14, &seq, sizeof(seq));
+	if (send(a->fd, m, sizeof(m), 0) != sizeof(m))
+		die("marker");
+	for (;;) {
+		int r = wire_read(b, where, seq, MSG_DONTWAIT);
+
+		if (r == 1)
+			return;
+		if (r == 0 && poll(&pf, 1, MARKER_WAIT_MS) <= 0) {
+			fprintf(stderr, "inject: marker lost towards %c\n", where);
+			exit(3);
+		}
+	}
+}
+
+static void drain_local(void)
+{
+	unsigned char buf[65536];
+	struct epoll_event ev;
+	ssize_t n;
+
+	while (epoll_wait(epfd, &ev, 1, 0) == 1)
+		while ((n = recv(ev.data.fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+			record('l', buf, n, 0);
+	while (tun >= 0 && (n = read(tun, buf, sizeof(buf))) > 0)
+		record('t', buf, n, 0);
+}
+
+/* Twice: what loops through the router may send a second time */
+static void drain(void)
+{
+	for (int i = 0; i < 2; i++) {
+		marker(&client, &to_client, '-');
+		marker(&server, &to_server, '-');
+		marker(&to_client, &client, 'c');
+		marker(&to_server, &server, 's');
+	}
+	drain_local();
+}
+
+static void inject(const struct frame *f)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	ssize_t n = 0;
+
+	switch (f->from) {
+	case 'c':
+		n = send(client.fd, f->data, f->len, 0);
+		break;
+	case 's':
+		n = send(server.fd, f->data, f->len, 0);
+		break;
+	case 't':
+		n = tun < 0 ? (errno = ENODEV, -1) : write(tun, f->data, f->len);
+		break;
+	case 'o':
+		memcpy(&to.sin_addr, f->data + 16, 4);
+		n = sendto(hdrincl, f->data, f->len, 0, (struct sockaddr *)&to, sizeof(to));
+		break;
+	}
+	if (n < 0)
+		printf("%lu e %s\n", frame_no, strerrorname_np(errno));
+}
+
+static char *part(char **s)
+{
+	char *p = strsep(s, ":");
+
+	if (!p) {
+		fputs("usage: inject -c NS:DEV -r NS:DEVC:DEVS -s NS:DEV [-t TUN] < frames\n", stderr);
+		exit(2);
+	}
+	return p;
+}
+
+int main(int argc, char **argv)
+{
+	char *c = NULL, *r = NULL, *s = NULL, *t = NULL, *line = NULL, *ns, *d1, *d2;
+	unsigned long line_no = 0;
+	size_t room = 0;
+	struct frame f;
+	cpu_set_t cpus;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "c:r:s:t:")) != -1)
+		switch (opt) {
+		case 'c': c = optarg; break;
+		case 'r': r = optarg; break;
+		case 's': s = optarg; break;
+		case 't': t = optarg; break;
+		default: part(&(char *){ NULL });
+		}
+	/* one CPU: a softirq then follows its send at once, and queues stay in order */
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("sched_setaffinity");
+	ns = part(&c);
+	d1 = part(&c);
+	enter(ns);
+	client = wire_open(d1, ETH_P_ALL);
+	ns = part(&s);
+	d1 = part(&s);
+	enter(ns);
+	server = wire_open(d1, ETH_P_ALL);
+	ns = part(&r);
+	d1 = part(&r);
+	d2 = part(&r);
+	enter(ns);
+	router_open(d1, d2, t);
+	frame_macs('c', client.mac, to_client.mac);
+	frame_macs('s', server.mac, to_server.mac);
+	drain();
+	while (getline(&line, &room, stdin) > 0) {
+		char err[128];
+		int rc = frame_parse(line, &f, err);
+
+		line_no++;
+		if (rc < 0) {
+			fprintf(stderr, "inject: line %lu: %s\n", line_no, err);
+			return 2;
+		}
+		if (rc)
+			continue;
+		frame_no++;
+		inject(&f);
+		drain();
+	}
+	free(line);
+	return fflush(stdout) ? 2 : 0;
+}
