@@ -57,6 +57,7 @@
 #define IMG_MAX_VECTORS		12	/* bit vectors ANDed per packet */
 #define IMG_MAX_LOOKUPS		20	/* key lookups per packet */
 #define IMG_MAX_DEPTH		256	/* nested jumps */
+#define IMG_SLACK		64	/* bytes behind the last slot, see img_record() */
 
 /*
  * struct img_map - start of the image map's value; slots follow it
@@ -119,7 +120,8 @@ struct img_hdr {
  * @n:		DIRECT: entries (keys >= n use entry n - 1). RANGE: boundaries
  * @mult:	acc = acc * mult + class
  * @vector:	0: more lookups of this vector follow; else word offset of its
- *		root table: root node index = word[vector + acc], then acc = 0
+ *		root table: root node index = word[vector + acc], then acc = 0.
+ *		With nr_positions > 0 there is at least one vector
  *
  * LOOKUP_DIRECT: class = word[tab + key].
  * LOOKUP_RANGE:  u32 first[n], class[n]: first[] ascending, first[0] == 0; the
@@ -163,12 +165,22 @@ struct img_iface {
 #define IFACE_CLASS_UNKNOWN	0u	/* an interface that the table does not hold */
 #define IFACE_CLASS_NONE	1u	/* no interface: -i in OUTPUT, -o in INPUT */
 
-/* struct img_mac - one Ethernet source that a rule names; class 0: empty */
+/*
+ * struct img_mac - one Ethernet source that a rule names, found from slot
+ * mac_hash() & mask on (linear probing; class 0 ends the probe and is the
+ * class of a source that no rule names; never more than half full)
+ */
 struct img_mac {
 	__u32 hi;	/* bytes 0..3, big-endian value */
 	__u16 lo;	/* bytes 4..5 */
 	__u16 class;
 };
+
+/* Slot of an address in the MAC table, before masking; linear probing from there. */
+static inline __u32 mac_hash(__u32 hi, __u32 lo)
+{
+	return (hi ^ (lo << 16 | lo)) * 0x9e3779b1u >> 12;
+}
 
 /*
  * enum img_act - what a matched position does
@@ -219,6 +231,7 @@ struct img_action {
  * is a row of records, ended by op LATE_END. Each yields match, no match or
  * hotdrop; the first that is not "match" ends the list. @words counts the whole
  * record with its head; LATE_NOT inverts the plain result (never a hotdrop).
+ * Parameters: abi/late.h.
  */
 enum img_late_op {
 	LATE_END,
@@ -226,9 +239,9 @@ enum img_late_op {
 	LATE_ADDR_MASK,	/* u32 key, value, mask: (key & mask) == value */
 	LATE_TCPOPT,	/* u32 kind: option present; bad options hotdrop */
 	LATE_TCP_ECN,	/* u32 mask, value on byte 13; short header: no match */
-	LATE_MULTIPORT,	/* form SHORT only: struct late_multiport; else match */
+	LATE_MULTIPORT,	/* in its forms only: struct late_multiport; else match */
 	LATE_SCTP_CHUNKS, /* struct late_sctp */
-	LATE_KEY_RANGE,	/* u32 key, first, last: a key that is not a vector */
+	LATE_KEY_RANGE,	/* u32 key, then pairs first, last: key in one of them */
 	LATE_LIMIT,
 	LATE_HASHLIMIT,
 	LATE_RECENT,

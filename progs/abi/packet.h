@@ -117,6 +117,11 @@ enum fw_key {
 	[KEY_MAC]	= 0xffff,		\
 }
 
+/* fw_pkt.flags */
+#define PKT_MARKED	0x1u	/* a MARK target ran: @mark goes back to the skb */
+#define PKT_LOOPBACK	0x2u	/* on the loopback interface */
+#define PKT_GSO		0x4u	/* a super-packet: lengths are the aggregate's */
+
 /*
  * struct fw_pkt - one packet on its way through the stages
  * @key:	see enum fw_key

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * abi/late.h - parameters of late matches (enum img_late_op of abi/image.h)
+ *
+ * A record is struct img_late, then one of these as its data. "Forms" are
+ * HOTDROP(form) bits. LATE_NOT inverts the result of the plain test only: not a
+ * hotdrop, and not the "match" that a record gives in forms it does not look at.
+ *
+ * Order matters. A record stands where its match stands in the rule, so whatever
+ * the record before it would have counted, remembered or dropped has happened.
+ * Tests of one field that follow such a record stand in the list too, as
+ * LATE_KEY_RANGE, LATE_ADDR_MASK or LATE_MULTIPORT, instead of in a vector:
+ *
+ *	-p tcp -m limit --limit 1/s -m tcp --dport 80
+ *	LATE_LIMIT ...; LATE_HOTDROP short, stub, frag1;
+ *	LATE_KEY_RANGE KEY_L4 tcp; LATE_KEY_RANGE KEY_DPORT 80
+ */
+#ifndef BPFIPT_ABI_LATE_H
+#define BPFIPT_ABI_LATE_H
+
+#include <linux/types.h>
+
+/* LATE_HOTDROP: the packet is dropped, uncounted, when its form is one of @forms */
+struct late_hotdrop {
+	__u32 forms;
+};
+
+/*
+ * LATE_KEY_RANGE: the key is in one of the ranges. The record's length says how
+ * many: (words - 2) / 2, at most LATE_KEY_RANGES; none: never matches.
+ */
+#define LATE_KEY_RANGES	32
+
+struct late_key_range {
+	__u32 key;		/* enum fw_key */
+	struct {
+		__u32 first;
+		__u32 last;	/* inclusive */
+	} range[];
+};
+
+/* LATE_ADDR_MASK, for any key: (key & @mask) == @value */
+struct late_key_mask {
+	__u32 key;		/* enum fw_key */
+	__u32 value;
+	__u32 mask;
+};
+
+/* LATE_MARK: the same on the mark, as it is at this point of the walk */
+struct late_mark {
+	__u32 mask;
+	__u32 value;
+};
+
+/*
+ * LATE_TCPOPT: TCP option @kind is among the options. Data offset below 5, or
+ * options beyond the packet's end: hotdrop. Kinds 0 and 1 are one byte long (0 does
+ * not end the list), others as long as their length byte says, a length of 0 or one
+ * that is cut off counting as 1. No options at all: not found. Form WHOLE only.
+ */
+struct late_tcpopt {
+	__u32 kind;
+};
+
+/*
+ * LATE_TCP_ECN: (byte 13 & @mask) == @value, read at the transport offset in any
+ * form, a later fragment's payload too (xt_ecn has no fragment test). Fewer than
+ * 20 bytes there: no match, LATE_NOT or not (it is not used with this op).
+ */
+struct late_tcp_ecn {
+	__u32 mask;
+	__u32 value;
+};
+
+/*
+ * LATE_MULTIPORT: the two ports are read from the first 4 transport bytes; a
+ * port that @dir names is in one of the @n ranges. Form not in @forms: match.
+ */
+#define LATE_PORTS_SRC	1u
+#define LATE_PORTS_DST	2u
+#define LATE_PORTS_NOT	4u	/* inverts; LATE_NOT is not used with this op */
+#define LATE_PORTS_MAX	15
+
+struct late_multiport {
+	__u32 forms;
+	__u32 dir;		/* LATE_PORTS_*; both: either port will do */
+	__u32 n;		/* 0..LATE_PORTS_MAX; words == 4 + n */
+	__u32 range[];		/* first << 16 | last, inclusive, host order */
+};
+
+/*
+ * LATE_SCTP_CHUNKS: the chunks after the 12-byte common header, RFC 9260
+ * section 3, walked up to the packet's end, each padded to 4 bytes. A chunk whose
+ * 4-byte head is cut off, or of length 0: hotdrop. A chunk *hits* when its type's
+ * bit is set in @map and the first @flag row of that type, if there is one, agrees
+ * with its flags ((flags & mask) == value).
+ * @type:  LATE_SCTP_ANY  some chunk hits: match at once, what follows is not read
+ *	   LATE_SCTP_ALL  every type in @map is hit by some chunk
+ *	   LATE_SCTP_ONLY every chunk hits: no match at the first that does not
+ */
+enum late_sctp_type {
+	LATE_SCTP_ANY = 1,
+	LATE_SCTP_ALL = 2,
+	LATE_SCTP_ONLY = 4,
+};
+
+#define LATE_SCTP_FLAGS	4
+
+struct late_sctp {
+	__u32 type;		/* enum late_sctp_type */
+	__u32 nr_flags;		/* 0..LATE_SCTP_FLAGS */
+	__u32 map[8];		/* bit t & 31 of map[t >> 5]: chunk type t */
+	struct {
+		__u8 type;
+		__u8 value;
+		__u8 mask;
+		__u8 pad;
+	} flag[LATE_SCTP_FLAGS];
+};
+
+_Static_assert(sizeof(struct late_hotdrop) == 4, "late_hotdrop");
+_Static_assert(sizeof(struct late_key_range) == 4, "late_key_range head");
+_Static_assert(sizeof(struct late_key_mask) == 12, "late_key_mask");
+_Static_assert(sizeof(struct late_mark) == 8, "late_mark");
+_Static_assert(sizeof(struct late_tcpopt) == 4, "late_tcpopt");
+_Static_assert(sizeof(struct late_tcp_ecn) == 8, "late_tcp_ecn");
+_Static_assert(sizeof(struct late_multiport) == 12, "late_multiport head");
+_Static_assert(sizeof(struct late_sctp) == 56, "late_sctp");
+
+#endif /* BPFIPT_ABI_LATE_H */

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * chain_selector.bpf.h - stage 2: for us, through us, or none of our business
+ *
+ * The kernel's own route lookup decides (bpf_fib_lookup), in the order of
+ * ip_route_input_slow (net/ipv4/route.c) and ip_forward (net/ipv4/ip_forward.c):
+ *
+ *	to 224/4, 255.255.255.255, or on lo		INPUT
+ *	martian source or destination			the stack drops it
+ *	route is local, broadcast, or none we may use	INPUT
+ *	route is unicast				FORWARD, unless the stack answers
+ *							first: TTL, DF over MTU, L2 broadcast
+ *	route is blackhole, unreachable, prohibit	the stack answers
+ *
+ * What the stack drops or answers by itself reaches no chain, so it is passed
+ * and not counted: passing it cannot let anything through.
+ */
+#ifndef BPFIPT_CHAIN_SELECTOR_BPF_H
+#define BPFIPT_CHAIN_SELECTOR_BPF_H
+
+#include "fw.bpf.h"
+
+#define AF_INET		2
+#define IP_DF		0x4000
+
+/* What select_ingress() says when no chain is to see the packet. */
+#define NO_HOOK		(-1)
+
+/* struct port - what the interface table says of one interface */
+struct port {
+	__u32 in_class;
+	__u32 out_class;
+	__u32 flags;	/* IFACE_*, or PORT_UNKNOWN alone */
+};
+
+#define PORT_UNKNOWN	0x80000000u
+
+/* The interface table's row of @ifindex; an unknown one is of class 0. */
+static __always_inline struct port port_of(const struct img *im, __u32 ifindex)
+{
+	struct port p = { IFACE_CLASS_UNKNOWN, IFACE_CLASS_UNKNOWN, PORT_UNKNOWN };
+	__u32 tab = img_hdr_word(im, iftab), mask = img_hdr_word(im, iftab_mask);
+	__u32 i;
+
+	for (i = 0; i < 64; i++) {
+		const struct img_iface *row;
+		__u32 at;
+
+		row = img_record(im, tab + (__u64)((ifindex + i) & mask) * (sizeof(*row) / 4));
+		at = row->ifindex;
+		if (at == ifindex) {
+			p.in_class = row->in_class;
+			p.out_class = row->out_class;
+			p.flags = row->flags;
+			break;
+		}
+		if (!at)
+			break;
+	}
+	return p;
+}
+
+/* KEY_MAC of an Ethernet source address: 0 none, 1 named by no rule. */
+static __always_inline __u32 mac_class(const struct img *im, const __u8 *mac)
+{
+	__u32 tab = img_hdr_word(im, mactab), mask = img_hdr_word(im, mactab_mask);
+	__u32 hi = bpf_ntohl(*(const __be32 *)mac), i;
+	__u16 lo = bpf_ntohs(*(const __be16 *)(mac + 4));
+	__u32 h = mac_hash(hi, lo);
+
+	for (i = 0; i < 64; i++) {
+		const struct img_mac *row;
+
+		row = img_record(im, tab + (__u64)((h + i) & mask) * (sizeof(*row) / 4));
+		if (!row->class)
+			break;
+		if (row->hi == hi && row->lo == lo)
+			return row->class;
+	}
+	return 1;
+}
+
+static __always_inline int is_multicast(__u32 addr)
+{
+	return (addr & 0xf0000000) == 0xe0000000;
+}
+
+static __always_inline int is_loopback(__u32 addr)
+{
+	return addr >> 24 == 127;
+}
+
+/*
+ * select_ingress() - the built-in chain of a received packet
+ * @pkt_type:	PACKET_* of linux/if_packet.h
+ * @fib_len:	IP total length for the MTU test, 0 when the packet may be fragmented
+ *		or is a GSO super-packet
+ * Sets @pkt->oifindex and the TTL that FORWARD sees.
+ * Return: HOOK_INPUT, HOOK_FORWARD or NO_HOOK.
+ */
+static __always_inline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pkt_type,
+					  __u32 fib_len)
+{
+	__u32 saddr = pkt->key[KEY_SADDR], daddr = pkt->key[KEY_DADDR];
+	struct bpf_fib_lookup fib = {};
+
+	pkt->oifindex = 0;
+	if (pkt->flags & PKT_LOOPBACK)
+		return HOOK_INPUT;
+	if (is_multicast(saddr) || saddr == 0xffffffff || is_loopback(saddr) || is_loopback(daddr))
+		return NO_HOOK;
+	if (is_multicast(daddr) || daddr == 0xffffffff)
+		return HOOK_INPUT;
+	if (!(saddr >> 24) || !(daddr >> 24))
+		return NO_HOOK;
+
+	fib.family = AF_INET;
+	fib.l4_protocol = pkt->proto;
+	fib.tos = pkt->key[KEY_TOS];
+	fib.tot_len = fib_len;
+	fib.ifindex = pkt->ifindex;
+	fib.ipv4_src = bpf_htonl(saddr);
+	fib.ipv4_dst = bpf_htonl(daddr);
+	if (pkt->key[KEY_SPORT] < PORT_NONE) {
+		fib.sport = bpf_htons(pkt->key[KEY_SPORT]);
+		fib.dport = bpf_htons(pkt->key[KEY_DPORT]);
+	}
+
+	switch (bpf_fib_lookup(ctx, &fib, sizeof(fib), fib_flags)) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
+		break;
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		if (pkt->frag_off & IP_DF)
+			return NO_HOOK;
+		break;
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+		return NO_HOOK;
+	default:	/* local, broadcast, no route, forwarding off, errors */
+		return HOOK_INPUT;
+	}
+	if (pkt->key[KEY_TTL] <= 1 || pkt_type != PACKET_HOST)
+		return NO_HOOK;
+	pkt->key[KEY_TTL]--;
+	pkt->oifindex = fib.ifindex;
+	return HOOK_FORWARD;
+}
+
+#endif /* BPFIPT_CHAIN_SELECTOR_BPF_H */

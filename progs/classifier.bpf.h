@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * classifier.bpf.h - stage 4: keys -> one bit-vector root per vector
+ *
+ * Every lookup maps a key to its class; lookups in a row are crossed and the
+ * product indexes a table of roots (abi/image.h, Theory of operation 2).
+ * Done once per packet, whatever chains it visits.
+ */
+#ifndef BPFIPT_CLASSIFIER_BPF_H
+#define BPFIPT_CLASSIFIER_BPF_H
+
+#include "fw.bpf.h"
+#include "maps.bpf.h"
+
+/* Largest i in [lo, lo + n) with first[i] <= key; no branch to mispredict. */
+static __always_inline __u32 search(const struct img *im, __u32 first, __u32 lo, __u32 n, __u32 key)
+{
+	int i;
+
+	/* Halve: the answer stays in [lo, lo + n); an image holds < 2^20 bounds. */
+	for (i = 0; i < 20; i++) {
+		__u32 half = n >> 1;
+		__u64 below;
+
+		if (n <= 1)
+			break;
+		/* all ones when first[lo + half] <= key, else 0 */
+		below = ((__u64)img_word(im, first + lo + half) - key - 1) >> 63;
+		lo += half & (__u32)-below;
+		n -= half;
+	}
+	return lo;
+}
+
+static __always_inline __u32 lookup_class(const struct img *im, const struct img_lookup *lk, __u32 key)
+{
+	__u32 lo = 0, n = lk->n, first = lk->tab;
+
+	if (lk->method == LOOKUP_DIRECT)
+		return img_word(im, lk->tab + (key < n ? key : n - 1));
+	if (lk->method == LOOKUP_TOP16) {
+		lo = img_word(im, lk->tab + (key >> 16));
+		n = img_word(im, lk->tab + (key >> 16) + 1) - lo + 1;
+		first += 65537;
+	}
+	lo = search(im, first, lo, n, key);
+	return img_word(im, first + lk->n + lo);
+}
+
+/* One key: its class, and with the last key of a vector the vector's root. */
+static long classify_step(__u32 i, struct fw *fw)
+{
+	struct img im = fw->img;
+	struct walk *w = fw->w;
+	const struct img_lookup *lk;
+	__u32 key, acc, v = w->nr_vectors, root;
+
+	lk = img_record(&im, img_hdr_word(&im, lookups) + (__u64)i * (sizeof(*lk) / 4));
+	key = lk->key;
+	if (key >= NR_KEYS || v >= IMG_MAX_VECTORS)
+		return 1;
+	acc = w->acc * lk->mult + lookup_class(&im, lk, w->pkt.key[key]);
+	if (!lk->vector) {
+		w->acc = acc;
+		return 0;
+	}
+	root = img_word(&im, lk->vector + acc);
+	w->root[v] = root;
+	w->nr_vectors = v + 1;
+	w->acc = 0;
+	w->all &= img_node(&im, root);
+	return !w->all;
+}
+
+/*
+ * classify() - fill w->root and w->all from the packet's keys
+ * Called again when a MARK target has changed a key.
+ */
+static __noinline int classify(struct fw *fw)
+{
+	struct walk *w = fw->w;
+
+	w->nr_vectors = 0;
+	w->acc = 0;
+	w->all = ~0ull;
+	bpf_loop(img_hdr_word(&fw->img, nr_lookups), classify_step, fw, 0);
+	return 0;
+}
+
+#endif /* BPFIPT_CLASSIFIER_BPF_H */

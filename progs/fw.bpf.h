@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * fw.bpf.h - the ground every program stands on: types, knobs, the image accessors
+ *
+ * Each entry object (tc.bpf.c, xdp.bpf.c, netfilter.bpf.c) defines its context
+ * type as fw_ctx_t and fw_load() before it includes the stages.
+ */
+#ifndef BPFIPT_FW_BPF_H
+#define BPFIPT_FW_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "abi/counters.h"
+#include "abi/image.h"
+#include "abi/packet.h"
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* A relaxed read of a word that user space may store to at any moment. */
+#define READ_ONCE(x)	(*(volatile typeof(x) *)&(x))
+
+/*
+ * Knobs, set by user/loader.c before load and frozen: the verifier sees
+ * constants. The defaults verify on their own.
+ * @img_table_mask:	words of a slot's tables - 1 (a power of two - 1)
+ * @img_slot_bytes:	bytes of a slot, tables and rules
+ * @fib_flags:		flags of bpf_fib_lookup that this kernel has
+ */
+const volatile __u32 img_table_mask = (1u << 14) - 1;
+const volatile __u32 img_slot_bytes = 1u << 16;
+const volatile __u32 fib_flags;
+
+/* struct img - the slot one packet is judged by, from first to last stage */
+struct img {
+	const char *base;
+	__u64 mask;
+};
+
+static __always_inline __u32 img_word(const struct img *im, __u64 word)
+{
+	return *(const __u32 *)(im->base + ((word & im->mask) << 2));
+}
+
+static __always_inline __u64 img_node(const struct img *im, __u64 word)
+{
+	return *(const __u64 *)(im->base + ((word & im->mask) << 2));
+}
+
+/*
+ * A record at @word. The mask bounds its first word; IMG_SLACK bytes behind the
+ * second slot make room for the rest of a record at the very last word.
+ */
+static __always_inline const void *img_record(const struct img *im, __u64 word)
+{
+	return im->base + ((word & im->mask) << 2);
+}
+
+#define img_hdr_word(im, field)	\
+	(*(const __u32 *)((im)->base + offsetof(struct img_hdr, field)))
+
+#ifndef offsetof
+#define offsetof(type, member)	__builtin_offsetof(type, member)
+#endif
+
+#endif /* BPFIPT_FW_BPF_H */

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * maps.bpf.h - the maps that every hook shares
+ *
+ * image	one value: struct img_map and two slots. Written by user/publish.c
+ *		through mmap, read here. Its size is the tier, set before load.
+ * counters	rule and policy counters by slot. Added to here, read by user
+ *		space, never written by it (abi/counters.h).
+ * events	what is no rule's doing, by enum fw_event.
+ * scratch	the packet under way. tc and XDP programs run with bottom halves off,
+ *		so one per CPU is enough. In a map, not on the stack: 512 bytes are
+ *		too few, and the verifier does not multiply states by its contents.
+ */
+#ifndef BPFIPT_MAPS_BPF_H
+#define BPFIPT_MAPS_BPF_H
+
+#include "fw.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct img_map) + 2 * (1u << 16) + IMG_SLACK);
+} image SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct fw_counter);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NR_EVENTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} events SEC(".maps");
+
+/*
+ * struct walk - one packet's journey through the rules
+ * @pkt:	the packet's keys
+ * @root:	root node of each vector; @mid: its node under the current bit @a
+ * @acc:	product of the classes of an unfinished vector
+ * @all:	AND of the root masks
+ * @m0, @m1, @m2: candidates not yet visited, per level
+ * @cur, @end:	positions [cur, end) of the chain under evaluation
+ * @base:	position of bit 0 of the current leaf
+ * @stack:	positions of the jumps to return behind, @depth of them
+ */
+struct walk {
+	struct fw_pkt pkt;
+	__u64 all;
+	__u64 m0;
+	__u64 m1;
+	__u64 m2;
+	__u32 nr_vectors;
+	__u32 acc;
+	__u32 cur;
+	__u32 end;
+	__u32 base;
+	__u32 a;
+	__u32 depth;
+	__u32 verdict;
+	__u32 verdict_arg;
+	__u32 actions;
+	__u32 root[IMG_MAX_VECTORS];
+	__u32 mid[IMG_MAX_VECTORS];
+	__u32 stack[IMG_MAX_DEPTH];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct walk);
+} scratch SEC(".maps");
+
+/* struct fw - what every stage is handed: the image, the journey, the context */
+struct fw {
+	struct img img;
+	struct walk *w;
+	fw_ctx_t *ctx;
+};
+
+/*
+ * fw_open() - the image in force and this CPU's scratch
+ * Reads the active word once: the packet is judged by one ruleset throughout.
+ * Return: 0, or -1 when no valid image is there.
+ */
+static __always_inline int fw_open(struct fw *fw, fw_ctx_t *ctx)
+{
+	__u32 zero = 0;
+	struct img_map *map = bpf_map_lookup_elem(&image, &zero);
+	struct walk *w = bpf_map_lookup_elem(&scratch, &zero);
+	__u64 active;
+
+	if (!map || !w)
+		return -1;
+	active = READ_ONCE(map->active) & 1;
+	barrier_var(active);	/* one verifier state for both slots */
+	fw->img.base = (const char *)(map + 1) + active * img_slot_bytes;
+	fw->img.mask = img_table_mask;
+	fw->w = w;
+	fw->ctx = ctx;
+	return img_hdr_word(&fw->img, magic) == IMG_MAGIC ? 0 : -1;
+}
+
+/* count() - one packet of @bytes (IP total length) for counter @slot */
+static __always_inline void count(__u32 slot, __u32 bytes)
+{
+	struct fw_counter *c = bpf_map_lookup_elem(&counters, &slot);
+
+	if (c) {
+		c->packets++;
+		c->bytes += bytes;
+	}
+}
+
+static __always_inline void event(__u32 ev)
+{
+	__u64 *n = bpf_map_lookup_elem(&events, &ev);
+
+	if (n)
+		(*n)++;
+}
+
+#endif /* BPFIPT_MAPS_BPF_H */

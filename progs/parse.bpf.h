@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * parse.bpf.h - stage 1: bytes -> struct fw_pkt
+ *
+ * Follows ip_rcv_core (net/ipv4/ip_input.c): a packet that it would drop for its
+ * version, header length, total length or header checksum never reaches a chain,
+ * so it is left to the stack, uncounted. Everything behind the IP header is read
+ * as netfilter's matches read it: within the IP total length, options skipped by
+ * ihl, nothing trusted. Headers in the linear part of the packet are read in
+ * place, others through fw_load().
+ */
+#ifndef BPFIPT_PARSE_BPF_H
+#define BPFIPT_PARSE_BPF_H
+
+#include "fw.bpf.h"
+
+#define IP_OFFSET_MASK	0x1fff
+
+/* Fixed header length of a transport protocol, 0 when the filter reads none. */
+static __always_inline __u32 l4_fixed(__u8 proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return 20;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_ICMP:
+	case IPPROTO_ESP:
+		return 8;
+	case IPPROTO_SCTP:
+	case IPPROTO_AH:
+	case IPPROTO_DCCP:
+		return 12;
+	}
+	return 0;
+}
+
+static __always_inline __u32 be32_at(const void *p)
+{
+	return bpf_ntohl(*(const __be32 *)p);
+}
+
+static __always_inline __u32 be16_at(const void *p)
+{
+	return bpf_ntohs(*(const __be16 *)p);
+}
+
+/* Keys of a whole transport header @h of at least l4_fixed() bytes. */
+static __always_inline void parse_l4(struct fw_pkt *pkt, const void *h)
+{
+	switch (pkt->proto) {
+	case IPPROTO_TCP:
+		pkt->key[KEY_TCPFLAGS] = *((const __u8 *)h + 13);
+		/* fallthrough */
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		pkt->key[KEY_SPORT] = be16_at(h);
+		pkt->key[KEY_DPORT] = be16_at(h + 2);
+		break;
+	case IPPROTO_ICMP:
+		pkt->key[KEY_ICMP] = be16_at(h);
+		break;
+	case IPPROTO_ESP:
+		pkt->key[KEY_SPI] = be32_at(h);
+		break;
+	case IPPROTO_AH:
+		pkt->key[KEY_SPI] = be32_at(h + 4);
+		break;
+	}
+}
+
+/* RFC 1071 over the header in place; @ihl in bytes, @h inside the packet. */
+static __always_inline int ip_csum_ok(const void *h, __u32 ihl, const void *data_end)
+{
+	const __u32 *w = h;
+	__u64 sum = 0;
+	int i;
+
+	for (i = 0; i < 15; i++) {
+		if (i >= 5 && (__u32)i >= ihl / 4)
+			break;
+		if ((const void *)(w + i + 1) > data_end)
+			return 0;
+		sum += w[i];
+	}
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+/*
+ * parse_ipv4() - fill @pkt from the IPv4 packet at @l3_off
+ * @data, @data_end:	linear part of the frame
+ * @len:		bytes of the whole frame from @data
+ * @csum:		verify the header checksum (a received packet)
+ * Keys that depend on the hook (interfaces, TTL, state, mark) are the callers'.
+ * Return: 0, or -1: leave the packet to the stack.
+ */
+static __always_inline int parse_ipv4(fw_ctx_t *ctx, const void *data, const void *data_end,
+				      __u32 len, __u32 l3_off, int csum, struct fw_pkt *pkt)
+{
+	const struct iphdr *iph = data + l3_off;
+	__u32 ihl, tot_len, need, l4_len;
+	const void *h;
+
+	if ((const void *)(iph + 1) > data_end)
+		return -1;
+	ihl = iph->ihl * 4;
+	tot_len = bpf_ntohs(iph->tot_len);
+	if (unlikely(iph->version != 4 || ihl < sizeof(*iph) || tot_len < ihl ||
+		     len < l3_off + tot_len))
+		return -1;
+	if (csum && unlikely(!ip_csum_ok(iph, ihl, data_end)))
+		return -1;
+
+	l4_len = tot_len - ihl;
+	pkt->l3_off = l3_off;
+	pkt->l4_off = l3_off + ihl;
+	pkt->l4_len = l4_len;
+	pkt->tot_len = tot_len;
+	pkt->ihl = ihl;
+	pkt->proto = iph->protocol;
+	pkt->frag_off = bpf_ntohs(iph->frag_off);
+	pkt->flags = 0;
+	pkt->key[KEY_SADDR] = bpf_ntohl(iph->saddr);
+	pkt->key[KEY_DADDR] = bpf_ntohl(iph->daddr);
+	pkt->key[KEY_SPORT] = PORT_NONE;
+	pkt->key[KEY_DPORT] = PORT_NONE;
+	pkt->key[KEY_TCPFLAGS] = TCPFLAGS_NONE;
+	pkt->key[KEY_ICMP] = ICMP_NONE;
+	pkt->key[KEY_SPI] = SPI_NONE;
+	pkt->key[KEY_LENGTH] = tot_len;
+	pkt->key[KEY_TTL] = iph->ttl;
+	pkt->key[KEY_TOS] = iph->tos;
+
+	need = l4_fixed(pkt->proto);
+	if (unlikely(pkt->frag_off & IP_OFFSET_MASK)) {
+		pkt->form = (pkt->frag_off & IP_OFFSET_MASK) == 1 ? FORM_FRAG1 : FORM_FRAGN;
+	} else if (unlikely(l4_len < need)) {
+		pkt->form = l4_len < 4 ? FORM_STUB : FORM_SHORT;
+	} else {
+		pkt->form = FORM_WHOLE;
+		h = (const void *)iph + ihl;
+		if (likely(h + 20 <= data_end)) {
+			parse_l4(pkt, h);
+		} else if (need) {
+			__u8 buf[20] = {};
+
+			if (fw_load(ctx, pkt->l4_off, buf, need == 20 ? 20 : need == 12 ? 12 : 8))
+				return -1;
+			parse_l4(pkt, buf);
+		}
+	}
+	pkt->key[KEY_L4] = L4_KEY((__u32)pkt->form, pkt->proto);
+	return 0;
+}
+
+#endif /* BPFIPT_PARSE_BPF_H */

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tc.bpf.c - the tc hook: INPUT and FORWARD at ingress, OUTPUT at egress
+ *
+ * The include list is the packet's itinerary. Attached to every interface, lo
+ * too, by user/attach.c (tcx links, or clsact on older kernels).
+ *
+ * At egress a packet with an input interface was forwarded, and FORWARD judged
+ * it on the way in -- unless that interface is one the image does not know yet:
+ * then it is judged here, so that a new interface forwards nothing unfiltered.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+typedef struct __sk_buff fw_ctx_t;
+
+static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len)
+{
+	return bpf_skb_load_bytes(ctx, off, to, len);
+}
+
+#include "fw.bpf.h"
+#include "maps.bpf.h"
+#include "parse.bpf.h"
+#include "chain_selector.bpf.h"
+#include "classifier.bpf.h"
+#include "walk.bpf.h"
+
+#define VLAN_VID_MASK	0x0fff
+
+/* Keys that come from the skb rather than from its bytes. */
+static __always_inline void skb_keys(struct __sk_buff *skb, struct fw_pkt *pkt,
+				     __u32 in_class, __u32 out_class)
+{
+	pkt->mark = skb->mark;
+	pkt->key[KEY_MARK] = pkt->mark;
+	pkt->key[KEY_CTSTATE] = 0;
+	pkt->key[KEY_IIF] = in_class;
+	pkt->key[KEY_OIF] = out_class;
+}
+
+static __always_inline int finish(struct __sk_buff *skb, struct fw *fw)
+{
+	int verdict = walk_chain(fw);
+
+	if (fw->w->pkt.flags & PKT_MARKED)
+		skb->mark = fw->w->pkt.mark;
+	return verdict == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+/* Ethernet or bare IP: where the IP header is, or -1 when it is not IPv4 at all. */
+static __always_inline int skb_l3_off(struct __sk_buff *skb, __u32 iface_flags)
+{
+	if (skb->protocol != bpf_htons(ETH_P_IP))
+		return -1;
+	/* Tagged for a VLAN device, which has its own programs; VID 0 is ours. */
+	if (skb->vlan_present && skb->vlan_tci & VLAN_VID_MASK)
+		return -1;
+	return iface_flags & IFACE_L3 ? 0 : ETH_HLEN;
+}
+
+SEC("tc")
+int fw_ingress(struct __sk_buff *skb)
+{
+	__u32 type, fib_len, out_class = IFACE_CLASS_NONE;
+	void *data, *data_end;
+	struct fw_pkt *pkt;
+	struct fw fw;
+	struct port in;
+	int l3_off, hook;
+
+	if (fw_open(&fw, skb)) {
+		event(EV_BAD_IMAGE);
+		return TC_ACT_SHOT;
+	}
+	in = port_of(&fw.img, skb->ifindex);
+	if (in.flags & IFACE_PORT)
+		return TC_ACT_UNSPEC;
+	l3_off = skb_l3_off(skb, in.flags);
+	if (l3_off < 0) {
+		event(EV_NOT_IPV4);
+		return TC_ACT_UNSPEC;
+	}
+	type = skb->pkt_type;
+	if (type == PACKET_OTHERHOST)
+		return TC_ACT_UNSPEC;
+
+	if (skb->data_end - skb->data < (__u32)l3_off + 60)
+		bpf_skb_pull_data(skb, skb->len < (__u32)l3_off + 60 ? skb->len : l3_off + 60);
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	pkt = &fw.w->pkt;
+	pkt->ifindex = skb->ifindex;
+	if (parse_ipv4(skb, data, data_end, skb->len, l3_off, 1, pkt))
+		goto stack;
+	if (in.flags & IFACE_LOOPBACK)
+		pkt->flags |= PKT_LOOPBACK;
+	if (skb->gso_size)
+		pkt->flags |= PKT_GSO;
+	fib_len = pkt->frag_off & IP_DF && !skb->gso_size ? pkt->tot_len : 0;
+	hook = select_ingress(skb, pkt, type, fib_len);
+	if (hook < 0)
+		goto stack;
+	if (hook == HOOK_INPUT && pkt->frag_off & IP_OFFSET_MASK) {
+		event(EV_FRAGMENT);
+		return TC_ACT_UNSPEC;
+	}
+	pkt->hook = hook;
+	if (hook == HOOK_FORWARD)
+		out_class = port_of(&fw.img, pkt->oifindex).out_class;
+	skb_keys(skb, pkt, in.in_class, out_class);
+	if (type == 5 /* PACKET_LOOPBACK */)
+		type = is_multicast(pkt->key[KEY_DADDR]) ? PACKET_MULTICAST : PACKET_BROADCAST;
+	pkt->key[KEY_PKTTYPE] = type;
+	pkt->key[KEY_MAC] = 0;
+	if (img_hdr_word(&fw.img, flags) & IMG_F_MAC && l3_off &&
+	    !(pkt->flags & PKT_LOOPBACK)) {
+		__u8 mac[8] = {};
+
+		if (!bpf_skb_load_bytes(skb, ETH_ALEN, mac, ETH_ALEN))
+			pkt->key[KEY_MAC] = mac_class(&fw.img, mac);
+	}
+	return finish(skb, &fw);
+stack:
+	event(EV_STACK_DROPS);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int fw_egress(struct __sk_buff *skb)
+{
+	void *data, *data_end;
+	struct fw_pkt *pkt;
+	struct fw fw;
+	struct port out;
+	int l3_off;
+
+	if (fw_open(&fw, skb)) {
+		event(EV_BAD_IMAGE);
+		return TC_ACT_SHOT;
+	}
+	out = port_of(&fw.img, skb->ifindex);
+	if (out.flags & IFACE_PORT)
+		return TC_ACT_UNSPEC;
+	if (skb->ingress_ifindex &&
+	    port_of(&fw.img, skb->ingress_ifindex).flags != PORT_UNKNOWN)
+		return TC_ACT_UNSPEC;
+	l3_off = skb_l3_off(skb, out.flags);
+	if (l3_off < 0) {
+		event(EV_NOT_IPV4);
+		return TC_ACT_UNSPEC;
+	}
+
+	if (skb->data_end - skb->data < (__u32)l3_off + 60)
+		bpf_skb_pull_data(skb, skb->len < (__u32)l3_off + 60 ? skb->len : l3_off + 60);
+	data = (void *)(long)skb->data;
+	data_end = (void *)(long)skb->data_end;
+	pkt = &fw.w->pkt;
+	pkt->ifindex = skb->ifindex;
+	pkt->oifindex = skb->ifindex;
+	if (parse_ipv4(skb, data, data_end, skb->len, l3_off, 0, pkt)) {
+		event(EV_STACK_DROPS);
+		return TC_ACT_UNSPEC;
+	}
+	if (out.flags & IFACE_LOOPBACK)
+		pkt->flags |= PKT_LOOPBACK;
+	if (skb->gso_size)
+		pkt->flags |= PKT_GSO;
+	pkt->hook = skb->ingress_ifindex ? HOOK_FORWARD : HOOK_OUTPUT;
+	if (pkt->hook == HOOK_OUTPUT && pkt->frag_off & IP_OFFSET_MASK) {
+		event(EV_FRAGMENT);
+		return TC_ACT_UNSPEC;
+	}
+	skb_keys(skb, pkt, skb->ingress_ifindex ? IFACE_CLASS_UNKNOWN : IFACE_CLASS_NONE,
+		 out.out_class);
+	pkt->key[KEY_PKTTYPE] = PACKET_HOST;
+	pkt->key[KEY_MAC] = 0;
+	return finish(skb, &fw);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * walk.bpf.h - stage 5: meet the candidates in order and obey them
+ *
+ * Worked example. FORWARD is [0, 3): 0: -s 10/8 -j web   1: -j LOG   2: -j DROP
+ * and web is [3, 5): 3: --dport 80 -j ACCEPT   4: --dport 81 -j RETURN. A packet
+ * from 10.1.1.1 to :81 has the candidates 0, 1, 2, 4.
+ *	cursor 0: 0 jumps: push 0, cursor 3, end 5
+ *	cursor 3: 4 returns: pop 0, cursor 1, end 3
+ *	cursor 1: 1 logs and continues; 2 drops.
+ * Each bpf_loop iteration descends to the next candidate or gives up one subtree
+ * in which some vector has no bit; what was cut away is never looked at again.
+ */
+#ifndef BPFIPT_WALK_BPF_H
+#define BPFIPT_WALK_BPF_H
+
+#include "bits.h"
+#include "classifier.bpf.h"
+#include "late.bpf.h"
+#include "maps.bpf.h"
+
+/* Verdicts of a walk. WALK_ON: not decided yet. */
+enum {
+	WALK_ON,
+	WALK_ACCEPT,
+	WALK_DROP,
+	WALK_HOTDROP,
+	WALK_REJECT,
+	WALK_POLICY,
+};
+
+/* Steps before a packet is given up (and dropped): far beyond any real walk. */
+#define WALK_MAX_STEPS	(1u << 20)
+
+static __always_inline void seek(struct walk *w, __u32 cur, __u32 end)
+{
+	w->cur = cur;
+	w->end = end;
+	w->m0 = cur < end ? w->all & (~0ull << ((cur >> 12) & 63)) : 0;
+	w->m1 = 0;
+	w->m2 = 0;
+}
+
+static __always_inline const struct img_action *action_at(const struct fw *fw, __u32 pos)
+{
+	return img_record(&fw->img, fw->w->actions + (__u64)pos * (sizeof(struct img_action) / 4));
+}
+
+/* End of a chain, or RETURN: back behind the jump, or to the policy. */
+static __always_inline int walk_return(struct fw *fw)
+{
+	struct walk *w = fw->w;
+	__u32 pos;
+
+	if (!w->depth) {
+		w->verdict = WALK_POLICY;
+		return 1;
+	}
+	w->depth--;
+	pos = w->stack[w->depth & (IMG_MAX_DEPTH - 1)];
+	seek(w, pos + 1, action_at(fw, pos)->chain_end);
+	return 0;
+}
+
+static __always_inline int walk_jump(struct walk *w, __u32 pos, const struct img_action *act)
+{
+	if (w->depth >= IMG_MAX_DEPTH)
+		return 1;
+	w->stack[w->depth & (IMG_MAX_DEPTH - 1)] = pos;
+	w->depth++;
+	seek(w, act->arg, act->arg2);
+	return 0;
+}
+
+/* A MARK target: later mark matches of this very walk see the new value. */
+static __always_inline void walk_mark(struct fw *fw, __u32 pos, const struct img_action *act)
+{
+	struct walk *w = fw->w;
+
+	w->pkt.mark = (w->pkt.mark & ~act->arg2) ^ act->arg;
+	w->pkt.flags |= PKT_MARKED;
+	if (img_hdr_word(&fw->img, flags) & IMG_F_MARK) {
+		w->pkt.key[KEY_MARK] = w->pkt.mark;
+		classify(fw);
+		seek(w, pos + 1, w->end);
+	}
+}
+
+/* Obey the rule at @pos, whose fields all agree. Return: 1 ends the walk. */
+static __always_inline int walk_obey(struct fw *fw, __u32 pos)
+{
+	const struct img_action *act = action_at(fw, pos);
+	struct walk *w = fw->w;
+
+	if (unlikely(act->hotdrop & HOTDROP(w->pkt.form))) {
+		w->verdict = WALK_HOTDROP;
+		return 1;
+	}
+	if (act->late) {
+		int r = late_run(fw, act->late);
+
+		if (r == LATE_DROP_NOW) {
+			w->verdict = WALK_HOTDROP;
+			return 1;
+		}
+		if (r != LATE_MATCH)
+			return 0;
+	}
+	count(act->slot, w->pkt.tot_len);
+
+	switch (act->act) {
+	case ACT_ACCEPT:
+		w->verdict = WALK_ACCEPT;
+		return 1;
+	case ACT_DROP:
+		w->verdict = WALK_DROP;
+		return 1;
+	case ACT_REJECT:
+		w->verdict = WALK_REJECT;
+		w->verdict_arg = act->arg;
+		return 1;
+	case ACT_RETURN:
+		return walk_return(fw);
+	case ACT_JUMP:
+		return walk_jump(w, pos, act);
+	case ACT_GOTO:
+		seek(w, act->arg, act->arg2);
+		return 0;
+	case ACT_MARK:
+		walk_mark(fw, pos, act);
+		return 0;
+	case ACT_CONTINUE:
+		return 0;
+	}
+	return 1;	/* an action this program does not know: fail closed */
+}
+
+/* One step: the next candidate, or one subtree less. Return: 1 ends the walk. */
+static long walk_step(__u32 step, struct fw *fw)
+{
+	struct img im = fw->img;
+	struct walk *w = fw->w;
+	__u32 nr = w->nr_vectors, i, pos;
+	__u64 m2 = w->m2;
+
+	if (!m2) {
+		__u64 m1 = w->m1, below;
+
+		if (!m1) {
+			__u64 m0 = w->m0;
+			__u32 a;
+
+			if (!m0)
+				return walk_return(fw);
+			a = lowest_bit(m0);
+			w->m0 = m0 & (m0 - 1);
+			w->a = a;
+			below = (1ull << a) - 1;
+			m1 = ~0ull;
+			for (i = 0; i < IMG_MAX_VECTORS; i++) {
+				__u32 root, mid;
+
+				if (i >= nr)
+					break;
+				root = w->root[i];
+				mid = img_word(&im, root + 2 +
+					       popcount64(img_node(&im, root) & below));
+				w->mid[i] = mid;
+				m1 &= img_node(&im, mid);
+				if (!m1)
+					break;
+			}
+			if (a == w->cur >> 12)
+				m1 &= ~0ull << ((w->cur >> 6) & 63);
+			w->m1 = m1;
+			if (!m1)
+				return 0;
+		}
+
+		pos = lowest_bit(m1);
+		w->m1 = m1 & (m1 - 1);
+		below = (1ull << pos) - 1;
+		w->base = (w->a << 6 | pos) << 6;
+		m2 = ~0ull;
+		for (i = 0; i < IMG_MAX_VECTORS; i++) {
+			__u32 mid;
+
+			if (i >= nr)
+				break;
+			mid = w->mid[i];
+			m2 &= img_node(&im, mid + 2 +
+				       2 * popcount64(img_node(&im, mid) & below));
+			if (!m2)
+				return 0;
+		}
+		if (w->base >> 6 == w->cur >> 6)
+			m2 &= ~0ull << (w->cur & 63);
+		if (!m2)
+			return 0;
+	}
+	pos = w->base | lowest_bit(m2);
+	w->m2 = m2 & (m2 - 1);
+	if (pos >= w->end)
+		return walk_return(fw);
+	return walk_obey(fw, pos);
+}
+
+/*
+ * walk_chain() - the verdict of built-in chain pkt.hook
+ * Return: WALK_ACCEPT, WALK_DROP, WALK_HOTDROP or WALK_REJECT (w->verdict_arg).
+ */
+static __noinline int walk_chain(struct fw *fw)
+{
+	struct walk *w = fw->w;
+	__u32 hook = w->pkt.hook;
+	const struct img_hook *h;
+
+	if (hook >= NR_HOOKS)
+		return WALK_DROP;
+	h = (const void *)(fw->img.base + offsetof(struct img_hdr, hook) + hook * sizeof(*h));
+	if (h->start != h->end) {
+		w->actions = img_hdr_word(&fw->img, actions);
+		w->depth = 0;
+		w->verdict = WALK_ON;
+		classify(fw);
+		seek(w, h->start, h->end);
+		bpf_loop(WALK_MAX_STEPS, walk_step, fw, 0);
+		if (unlikely(w->verdict == WALK_ON)) {
+			event(EV_WALK_LIMIT);
+			return WALK_DROP;
+		}
+		if (w->verdict == WALK_HOTDROP)
+			event(EV_HOTDROP);
+		if (w->verdict != WALK_POLICY)
+			return w->verdict;
+	}
+	count(h->slot, w->pkt.tot_len);
+	return h->policy == ACT_ACCEPT ? WALK_ACCEPT : WALK_DROP;
+}
+
+#endif /* BPFIPT_WALK_BPF_H */
