@@ -66,7 +66,7 @@ agree_and "to the router itself" l 5 <<END
 c tcp $A:1024 $R:80 flags=S
 c udp $A:1024 $R:53 len=20
 c icmp $A $R type=8 len=56
-c icmp $A $R type=13 len=12
+c icmp $A $R type=17 len=4
 c tcp $A:1024 $R:22 flags=S
 c 50 $A $R len=20 pay=00000001
 c tcp $A:80 10.2.0.1:4000 flags=A
