@@ -32,7 +32,9 @@ struct fset {
 };
 
 /*
- * struct product
+ * struct product - what has to hold, and for which malformed headers it drops
+ * A product whose KEY_L4 set holds only forms of @hotdrop (or of a LATE_HOTDROP) is a
+ * guard: it never matches, it only drops.
  * @set:	per key; NULL: any value (the common case)
  * @late:	late-match records (struct img_late), no LATE_END; @late_words words
  * @hotdrop:	HOTDROP(form) bits, see struct img_action
@@ -46,6 +48,8 @@ struct product {
 
 /*
  * struct lowered - one rule, lowered
+ * @prod:	@nr_prod products, a packet being in one of them at most. None: the
+ *		rule can never match (`! -s 0/0')
  * @act, @arg, @arg2: action; ACT_JUMP and ACT_GOTO take their chain from the rule
  * @params:	parameter words the action's @arg must point at (LOG ...), or NULL
  * @img_flags:	IMG_F_* this rule needs
@@ -78,18 +82,31 @@ struct lower_err {
 
 /*
  * rule_check() - what the kernel's checkentry functions would say
- * @hooks:	ON_HOOK() bits of the built-in chains that reach the rule
- * Return: 0, or -EINVAL / -ERANGE / -ELOOP... as iptables-legacy would report.
+ * @hooks:	ON_HOOK() bits of the built-in chains that reach the rule, 0: none does
+ * Return: 0, or -EINVAL, -ERANGE, -EDOM: err->msg then holds what the kernel would
+ * have written to its log, while the command says what iptables says. A match that
+ * is not known here passes; rule_lower() refuses it.
  */
 int rule_check(const struct rule *r, unsigned int hooks, struct lower_err *err);
 
 /*
- * rule_lower() - lower one rule
- * @classes:	interface-name classes (user/ifclass.h)
- * Return: 0; -EOPNOTSUPP with err->msg: cannot be enforced exactly; -ENOMEM.
+ * struct lower_ctx - what lowering needs to know beside the rule
+ * @ifc: interface-name classes (ifclass.h)
+ * @mac: MAC address classes (macclass.h); NULL when no rule uses `-m mac'
  */
 struct ifclasses;
-int rule_lower(const struct rule *r, unsigned int hooks, const struct ifclasses *ifc,
+struct macclasses;
+struct lower_ctx {
+	const struct ifclasses *ifc;
+	const struct macclasses *mac;
+};
+
+/*
+ * rule_lower() - lower one rule that rule_check() has passed
+ * @out:	filled in; on error it is empty and need not be freed
+ * Return: 0; -EOPNOTSUPP with err->msg: cannot be enforced exactly; -ENOMEM.
+ */
+int rule_lower(const struct rule *r, unsigned int hooks, const struct lower_ctx *ctx,
 	       struct lowered *out, struct lower_err *err);
 void lowered_free(struct lowered *l);
 
