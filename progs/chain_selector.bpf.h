@@ -19,6 +19,7 @@
 #define BPFIPT_CHAIN_SELECTOR_BPF_H
 
 #include "fw.bpf.h"
+#include "parse.bpf.h"
 
 #define AF_INET		2
 #define IP_DF		0x4000
@@ -31,6 +32,8 @@ struct port {
 	__u32 in_class;
 	__u32 out_class;
 	__u32 flags;	/* IFACE_*, or PORT_UNKNOWN alone */
+	__u32 mac_hi;	/* own address, bytes 0..3 as one number */
+	__u32 mac_lo;	/* bytes 4..5 */
 };
 
 #define PORT_UNKNOWN	0x80000000u
@@ -38,7 +41,7 @@ struct port {
 /* The interface table's row of @ifindex; an unknown one is of class 0. */
 static __always_inline struct port port_of(const struct img *im, __u32 ifindex)
 {
-	struct port p = { IFACE_CLASS_UNKNOWN, IFACE_CLASS_UNKNOWN, PORT_UNKNOWN };
+	struct port p = { IFACE_CLASS_UNKNOWN, IFACE_CLASS_UNKNOWN, PORT_UNKNOWN, 0, 0 };
 	__u32 tab = img_hdr_word(im, iftab), mask = img_hdr_word(im, iftab_mask);
 	__u32 i;
 
@@ -52,6 +55,8 @@ static __always_inline struct port port_of(const struct img *im, __u32 ifindex)
 			p.in_class = row->in_class;
 			p.out_class = row->out_class;
 			p.flags = row->flags;
+			p.mac_hi = be32_at(row->mac);
+			p.mac_lo = be16_at(row->mac + 4);
 			break;
 		}
 		if (!at)

@@ -174,10 +174,10 @@ struct ct_entry {
 
 /*
  * struct ct_slot - where eviction finds an entry's key; one per entry, at random
- * @gen:	odd while being written; +2 per owner
+ * The entry of @key names this slot, or the slot is free.
  */
 struct ct_slot {
-	__u32 gen;
+	struct bpf_spin_lock lock;
 	struct ct_tuple key;
 };
 
@@ -269,7 +269,7 @@ _Static_assert(sizeof(struct ct_tcp_side) == 20, "ct_tcp_side");
 _Static_assert(sizeof(struct ct_tcp) == 60, "ct_tcp");
 _Static_assert(sizeof(struct ct_entry) == 152, "ct_entry");
 _Static_assert(sizeof(struct ct_slot) == 20, "ct_slot");
-_Static_assert(sizeof(struct ct_params) == 4 * 29 - 4 + 4, "ct_params");
+_Static_assert(sizeof(struct ct_params) == 116, "ct_params");
 _Static_assert(sizeof(struct frag_key) == 12, "frag_key");
 _Static_assert(sizeof(struct frag_entry) == 40, "frag_entry");
 

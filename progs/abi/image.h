@@ -57,6 +57,7 @@
 #define IMG_MAX_VECTORS		12	/* bit vectors ANDed per packet */
 #define IMG_MAX_LOOKUPS		20	/* key lookups per packet */
 #define IMG_MAX_DEPTH		256	/* nested jumps */
+#define IMG_MAX_PROBE		64	/* slots looked at in a hash table */
 #define IMG_SLACK		64	/* bytes behind the last slot, see img_record() */
 
 /*
@@ -66,13 +67,15 @@
  * @slot_words:	words per slot, both slots the same
  * @table_words: power of two; the datapath's indices are below it. Words from
  *		there to @slot_words hold the rules' binary form, user space only.
+ * @mode:	enum fw_mode of the instance, user space only
  */
 struct img_map {
 	__u32 active;
 	__u32 abi;
 	__u32 slot_words;
 	__u32 table_words;
-	__u32 pad[12];
+	__u32 mode;
+	__u32 pad[11];
 };
 
 /* A built-in chain as its hook sees it. */
@@ -167,8 +170,8 @@ struct img_iface {
 
 /*
  * struct img_mac - one Ethernet source that a rule names, found from slot
- * mac_hash() & mask on (linear probing; class 0 ends the probe and is the
- * class of a source that no rule names; never more than half full)
+ * mac_hash() & mask on (linear probing; class 0 ends the probe: no rule names
+ * the source; never more than half full)
  */
 struct img_mac {
 	__u32 hi;	/* bytes 0..3, big-endian value */

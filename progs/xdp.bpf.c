@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * xdp.bpf.c - the xdp hook: INPUT and FORWARD at the driver
+ *
+ * The same stages as tc.bpf.c on the frame as it came off the wire. What tc reads
+ * from the skb is worked out here: the packet type from the destination address,
+ * tags of VLAN devices from the frame. Marks are 0. OUTPUT stays with tc egress,
+ * and so do interfaces without native XDP (user/attach.c).
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+typedef struct xdp_md fw_ctx_t;
+
+static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len)
+{
+	return bpf_xdp_load_bytes(ctx, off, to, len);
+}
+
+#include "fw.bpf.h"
+#include "maps.bpf.h"
+#include "parse.bpf.h"
+#include "chain_selector.bpf.h"
+#include "classifier.bpf.h"
+#include "walk.bpf.h"
+
+#define VLAN_HLEN	4
+#define VLAN_VID_MASK	0x0fff
+
+/* A priority tag (VID 0) belongs to the interface itself; a VLAN's does not. */
+static __always_inline int frame_l3_off(const void *data, const void *data_end)
+{
+	const struct ethhdr *eth = data;
+	__be16 proto;
+
+	if ((const void *)(eth + 1) > data_end)
+		return -1;
+	proto = eth->h_proto;
+	if (likely(proto == bpf_htons(ETH_P_IP)))
+		return ETH_HLEN;
+	if (proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD))
+		return -1;
+	if (data + ETH_HLEN + VLAN_HLEN > data_end || be16_at(data + ETH_HLEN) & VLAN_VID_MASK ||
+	    *(const __be16 *)(data + ETH_HLEN + 2) != bpf_htons(ETH_P_IP))
+		return -1;
+	return ETH_HLEN + VLAN_HLEN;
+}
+
+/* eth_type_trans (net/ethernet/eth.c): who the frame was sent to. */
+static __always_inline __u32 frame_type(const void *data, const struct port *in)
+{
+	__u32 hi = be32_at(data), lo = be16_at(data + 4);
+
+	if (hi == in->mac_hi && lo == in->mac_lo)
+		return PACKET_HOST;
+	if (!(hi & 0x01000000))
+		return PACKET_OTHERHOST;
+	return hi == 0xffffffff && lo == 0xffff ? PACKET_BROADCAST : PACKET_MULTICAST;
+}
+
+SEC("xdp.frags")
+int fw_xdp(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	__u32 type, out_class = IFACE_CLASS_NONE;
+	struct fw_pkt *pkt;
+	struct port in;
+	struct fw fw;
+	int l3_off, hook;
+
+	if (fw_open(&fw, ctx)) {
+		event(EV_BAD_IMAGE);
+		return XDP_DROP;
+	}
+	in = port_of(&fw.img, ctx->ingress_ifindex);
+	if (in.flags & IFACE_PORT)
+		return XDP_PASS;
+	l3_off = frame_l3_off(data, data_end);
+	if (l3_off < 0 || data + ETH_HLEN > data_end) {
+		event(EV_NOT_IPV4);
+		return XDP_PASS;
+	}
+	/* An interface that is not in the table yet: its address is not known. */
+	type = in.flags == PORT_UNKNOWN ? PACKET_HOST : frame_type(data, &in);
+	if (type == PACKET_OTHERHOST)
+		return XDP_PASS;
+
+	pkt = &fw.w->pkt;
+	pkt->ifindex = ctx->ingress_ifindex;
+	if (parse_ipv4(ctx, data, data_end, bpf_xdp_get_buff_len(ctx), l3_off, 1, pkt))
+		goto stack;
+	hook = select_ingress(ctx, pkt, type, pkt->frag_off & IP_DF ? pkt->tot_len : 0);
+	if (hook < 0)
+		goto stack;
+	if (hook == HOOK_INPUT && pkt->frag_off & IP_OFFSET_MASK) {
+		event(EV_FRAGMENT);
+		return XDP_PASS;
+	}
+	pkt->hook = hook;
+	if (hook == HOOK_FORWARD)
+		out_class = port_of(&fw.img, pkt->oifindex).out_class;
+	pkt->mark = 0;
+	pkt->key[KEY_MARK] = 0;
+	pkt->key[KEY_CTSTATE] = 0;
+	pkt->key[KEY_IIF] = in.in_class;
+	pkt->key[KEY_OIF] = out_class;
+	pkt->key[KEY_PKTTYPE] = type;
+	pkt->key[KEY_MAC] = 0;
+	if (img_hdr_word(&fw.img, flags) & IMG_F_MAC)
+		pkt->key[KEY_MAC] = mac_class(&fw.img, data + ETH_ALEN);
+
+	return walk_chain(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
+stack:
+	event(EV_STACK_DROPS);
+	return XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "GPL";

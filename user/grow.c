@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * grow.c - more room: another generation, with no packet judged differently
+ *
+ *	load the programs for the bigger tier aside		nothing changes
+ *	copy the ruleset in force into their image		nothing changes
+ *	move the links over, one by one				same verdicts
+ *	rename the symbolic link `current'			the point of no return
+ *	let the old generation go
+ *
+ * A process that dies before the rename leaves links on both generations, with
+ * the same ruleset: instance_recover() brings them back to `current'.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "instance_int.h"
+
+/* Point `current' at generation @number, in one step. */
+static int set_current(const struct instance *in, int number)
+{
+	char tmp[PATH_MAX], cur[PATH_MAX], target[32];
+
+	snprintf(target, sizeof(target), "g%d", number);
+	if (snprintf(tmp, sizeof(tmp), "%s/next", in->dir) >= (int)sizeof(tmp) ||
+	    snprintf(cur, sizeof(cur), "%s/current", in->dir) >= (int)sizeof(cur))
+		return -ENAMETOOLONG;
+	unlink(tmp);
+	if (symlink(target, tmp) || rename(tmp, cur))
+		return -errno;
+	return 0;
+}
+
+/* The ruleset in force of @from, into slot 0 of @to, which nothing reads yet. */
+static void copy_active(const struct generation *from, struct generation *to)
+{
+	const struct img_hdr *src = active_image(from);
+	__u32 *w = (__u32 *)(to->map + 1);
+	struct img_hdr *h = (void *)w;
+
+	if (!src)
+		return;
+	memcpy(w, src, src->words * 4ull);
+	memcpy(w + to->tier.table_words, (const __u32 *)src + src->rules, src->rules_bytes);
+	h->rules = to->tier.table_words;
+	__atomic_store_n(&to->map->active, 0, __ATOMIC_RELEASE);
+}
+
+/* What the old counters have when nothing adds to them any more moves to the bases. */
+static int fold_counters(struct instance *in, const struct generation *old)
+{
+	struct fw_counter *last;
+	__u32 i;
+	int err;
+
+	if (!in->nr_snap)
+		return 0;
+	last = calloc(in->nr_snap, sizeof(*last));
+	if (!last)
+		return -ENOMEM;
+	err = counters_read(old->counters_fd, in->nr_snap, last);
+	for (i = 0; !err && i < in->nr_snap; i++) {
+		in->snap[i].packets -= last[i].packets;
+		in->snap[i].bytes -= last[i].bytes;
+	}
+	free(last);
+	return err;
+}
+
+/*
+ * instance_grow() - move the instance to a generation of at least tier @need
+ * The counters start from zero there: in->snap is adjusted so that the commit
+ * under way computes the right bases.
+ * Return: 0; -errno with everything as it was.
+ */
+int instance_grow(struct instance *in, const struct tier *need)
+{
+	struct generation old = in->gen, new;
+	struct tier t = old.tier;
+	struct iface *ifs = NULL;
+	char path[PATH_MAX];
+	size_t n = 0;
+	int err;
+
+	if (need->table_words > t.table_words)
+		t.table_words = need->table_words;
+	if (need->slot_words - need->table_words > t.slot_words - t.table_words)
+		t.slot_words = need->slot_words - need->table_words;
+	else
+		t.slot_words -= old.tier.table_words;
+	t.slot_words += t.table_words;
+	if (need->nr_counters > t.nr_counters)
+		t.nr_counters = need->nr_counters;
+
+	err = generation_create(in, old.number + 1, &t, &old, &new);
+	if (err)
+		return err;
+	fault_step();
+	copy_active(&old, &new);
+	fault_step();
+	err = ifaces_list(&ifs, &n);
+	if (!err)
+		err = attach_all(in, &new, ifs, n, false);
+	fault_step();
+	if (!err)
+		err = set_current(in, new.number);
+	fault_step();
+	if (!err) {
+		in->gen = new;
+		sync_rcu();
+		err = fold_counters(in, &old);
+		if (snprintf(path, sizeof(path), "%s/g%d", in->dir, old.number) < (int)sizeof(path))
+			pins_remove(path);
+		generation_close(&old);
+	} else {
+		attach_all(in, &old, ifs, n, false);
+		if (snprintf(path, sizeof(path), "%s/g%d", in->dir, new.number) < (int)sizeof(path))
+			pins_remove(path);
+		generation_close(&new);
+	}
+	free(ifs);
+	return err;
+}
+
+/* instance_recover() - undo a growth that died half-way. Return: 0 or -errno. */
+int instance_recover(struct instance *in)
+{
+	bool found = false;
+	struct dirent *de;
+	DIR *d = opendir(in->dir);
+	struct iface *ifs;
+	size_t n;
+	int err;
+
+	if (!d)
+		return -errno;
+	while ((de = readdir(d))) {
+		int number;
+
+		if (sscanf(de->d_name, "g%d", &number) == 1 && number != in->gen.number)
+			found = true;
+	}
+	if (!found) {
+		closedir(d);
+		return 0;
+	}
+	err = ifaces_list(&ifs, &n);
+	if (!err) {
+		err = attach_all(in, &in->gen, ifs, n, false);
+		free(ifs);
+	}
+	rewinddir(d);
+	while (!err && (de = readdir(d))) {
+		char path[PATH_MAX];
+		int number;
+
+		if (sscanf(de->d_name, "g%d", &number) != 1 || number == in->gen.number ||
+		    snprintf(path, sizeof(path), "%s/%s", in->dir, de->d_name) >= (int)sizeof(path))
+			continue;
+		pins_remove(path);
+	}
+	closedir(d);
+	return err;
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * instance.c - the life of an instance: lock, open, init, refresh, remove
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+
+#include "compile.h"
+#include "instance_int.h"
+
+#define LOCK_FILE	"/run/xtables.lock"
+
+/* Steps of a bounded wait for the lock. */
+#define LOCK_POLL_NS	20000000L
+
+/* Polled rather than alarm(2)ed: no signal of ours may reach libxtables. */
+int instance_lock(int wait)
+{
+	const char *file = getenv("XTABLES_LOCKFILE") ?: LOCK_FILE;
+	struct timespec poll = { 0, LOCK_POLL_NS };
+	long left = wait * (1000000000L / LOCK_POLL_NS);
+	int fd;
+
+	fd = open(file, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		int err = -errno;
+
+		fprintf(stderr, "Fatal: can't open lock file %s: %s\n", file, strerror(-err));
+		return err;
+	}
+	if (wait < 0) {
+		while (flock(fd, LOCK_EX)) {
+			if (errno != EINTR)
+				goto busy;
+		}
+		return fd;
+	}
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK || left-- <= 0)
+			goto busy;
+		nanosleep(&poll, NULL);
+	}
+	return fd;
+busy:
+	close(fd);
+	if (wait)
+		fprintf(stderr, "Another app is currently holding the xtables lock. "
+			"Stopped waiting after %ds.\n", wait);
+	else
+		fprintf(stderr, "Another app is currently holding the xtables lock. "
+			"Perhaps you want to use the -w option?\n");
+	return -EAGAIN;
+}
+
+/* Number of the generation that `current' names, or -errno. */
+static int current_generation(const struct instance *in)
+{
+	char path[PATH_MAX], target[32] = "";
+	int number;
+
+	if (snprintf(path, sizeof(path), "%s/current", in->dir) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (readlink(path, target, sizeof(target) - 1) < 0)
+		return -errno;
+	return sscanf(target, "g%d", &number) == 1 ? number : -EBADMSG;
+}
+
+static int open_existing(struct instance **out)
+{
+	struct instance *in = calloc(1, sizeof(*in));
+	int err, number;
+
+	*out = NULL;
+	if (!in)
+		return -ENOMEM;
+	err = pins_instance_dir(in->dir, sizeof(in->dir));
+	if (err)
+		goto fail;
+	number = current_generation(in);
+	if (number < 0) {
+		err = number == -ENOENT ? 0 : number;
+		goto fail;
+	}
+	err = generation_open(in, number, &in->gen);
+	if (err)
+		goto fail;
+	in->mode = in->gen.map->mode;
+	err = instance_recover(in);
+	if (err) {
+		generation_close(&in->gen);
+		goto fail;
+	}
+	*out = in;
+	return 0;
+fail:
+	free(in);
+	return err;
+}
+
+int instance_open(struct instance **in, bool create)
+{
+	int err = open_existing(in);
+
+	if (!err && !*in && create) {
+		err = instance_init(MODE_TC, false);
+		if (err)
+			return err;
+		err = open_existing(in);
+	}
+	if (err)
+		fprintf(stderr, "bpf-iptables: cannot open the instance of this network namespace: %s\n",
+			strerror(-err));
+	return err;
+}
+
+void instance_close(struct instance *in)
+{
+	if (!in)
+		return;
+	generation_close(&in->gen);
+	free(in->snap);
+	free(in);
+}
+
+/* The first generation: an empty ruleset published before anything is attached. */
+static int init_first(struct instance *in, bool verbose)
+{
+	static const struct tier first = {
+		.table_words = 1u << 14,
+		.slot_words = (1u << 14) + (1u << 13),
+		.nr_counters = 1024,
+	};
+	struct lower_err lerr;
+	struct iface *ifs = NULL;
+	struct ruleset *rs = NULL;
+	size_t n = 0;
+	int err;
+
+	if (mkdir(in->dir, 0700) && errno != EEXIST)
+		return -errno;
+	err = generation_create(in, 1, &first, NULL, &in->gen);
+	if (err) {
+		fprintf(stderr, "bpf-iptables: cannot load the programs: %s\n", strerror(-err));
+		return err;
+	}
+	rs = ruleset_new();
+	err = rs ? instance_commit(in, rs, &lerr) : -ENOMEM;
+	if (!err)
+		err = ifaces_list(&ifs, &n);
+	if (!err)
+		err = attach_all(in, &in->gen, ifs, n, verbose);
+	if (!err) {
+		char tmp[PATH_MAX];
+
+		if (snprintf(tmp, sizeof(tmp), "%s/current", in->dir) >= (int)sizeof(tmp))
+			err = -ENAMETOOLONG;
+		else if (symlink("g1", tmp))
+			err = -errno;
+	}
+	free(ifs);
+	ruleset_free(rs);
+	return err;
+}
+
+int instance_init(enum fw_mode mode, bool verbose)
+{
+	struct instance in = { .mode = mode };
+	int err;
+
+	pins_prune();
+	err = pins_instance_dir(in.dir, sizeof(in.dir));
+	if (err) {
+		fprintf(stderr, "bpf-iptables: no BPF file system: %s\n", strerror(-err));
+		return err;
+	}
+	err = current_generation(&in);
+	if (err >= 0)
+		return -EEXIST;
+	err = init_first(&in, verbose);
+	if (err) {
+		attach_detach_all(&in);
+		pins_remove(in.dir);
+	}
+	generation_close(&in.gen);
+	free(in.snap);
+	return err;
+}
+
+/* instance_remove() - every link, program and map of this namespace's instance */
+int instance_remove(void)
+{
+	struct instance in = {};
+	int err;
+
+	pins_prune();
+	err = pins_instance_dir(in.dir, sizeof(in.dir));
+	if (err)
+		return err;
+	err = attach_detach_all(&in);
+	pins_remove(in.dir);
+	return err;
+}
+
+/* Do the interfaces still look as the image in force says? */
+static bool same_ifaces(const struct img_hdr *h, const struct iface *ifs, size_t n)
+{
+	const __u32 *w = (const __u32 *)h;
+	size_t i, j, rows = 0;
+
+	for (j = 0; j <= h->iftab_mask; j++) {
+		const struct img_iface *row = (const void *)(w + h->iftab + j * (sizeof(*row) / 4));
+
+		rows += !!row->ifindex;
+		for (i = 0; row->ifindex && i < n; i++)
+			if (ifs[i].ifindex == row->ifindex)
+				break;
+		if (row->ifindex && (i == n || ifs[i].flags != row->flags ||
+				     memcmp(ifs[i].mac, row->mac, sizeof(row->mac))))
+			return false;
+	}
+	return rows == n;
+}
+
+/*
+ * instance_refresh() - follow the interfaces: cover new ones, recompile
+ * @renamed:	names may have changed: recompile even when the table looks the same
+ * Return: 0 or -errno.
+ */
+int instance_refresh(struct instance *in, bool renamed, bool verbose)
+{
+	const struct img_hdr *h = active_image(&in->gen);
+	struct ruleset *rs = NULL;
+	struct lower_err lerr;
+	struct iface *ifs;
+	size_t n;
+	int err;
+
+	err = ifaces_list(&ifs, &n);
+	if (err)
+		return err;
+	err = attach_all(in, &in->gen, ifs, n, verbose);
+	if (!err && h && (renamed || !same_ifaces(h, ifs, n))) {
+		err = instance_load(in, &rs);
+		if (!err)
+			err = instance_commit(in, rs, &lerr);
+		ruleset_free(rs);
+	}
+	free(ifs);
+	return err;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * instance_int.h - inside an instance: pins, programs, links, the image map
+ *
+ * On the BPF file system, one directory per network namespace, named by the
+ * namespace's cookie (unique until reboot, unlike its inode number):
+ *
+ *	bpf-iptables/ns-COOKIE/
+ *		current -> g3		generation in force, a symbolic link
+ *		g3/map-NAME		maps
+ *		g3/prog-NAME		programs
+ *		links/IFINDEX-in -out -xdp	one link per interface and side
+ *
+ * A generation is one load of the programs against one size of the image map.
+ * A ruleset that outgrows it gets a new generation, loaded aside (grow.c).
+ */
+#ifndef BPFIPT_INSTANCE_INT_H
+#define BPFIPT_INSTANCE_INT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <linux/types.h>
+
+#include "../progs/abi/counters.h"
+#include "../progs/abi/image.h"
+#include "ifclass.h"
+#include "instance.h"
+
+/*
+ * struct tier - sizes that are fixed when the programs are loaded
+ * @table_words: words of a slot's tables, a power of two
+ * @slot_words:	words of a slot, tables and rules; a multiple of 1024
+ * @nr_counters: counter slots
+ */
+struct tier {
+	__u32 table_words;
+	__u32 slot_words;
+	__u32 nr_counters;
+};
+
+/*
+ * struct generation - loaded programs and their maps
+ * @map:	the image map, mmapped; @map_len bytes
+ * @fd_*:	-1 when not open
+ */
+struct generation {
+	int number;
+	struct tier tier;
+	struct img_map *map;
+	size_t map_len;
+	int image_fd;
+	int counters_fd;
+	int events_fd;
+	int ingress_fd;
+	int egress_fd;
+	int xdp_fd;
+};
+
+/*
+ * struct instance
+ * @dir:	its directory on bpffs
+ * @snap:	counters as instance_load() saw them, summed over CPUs, by slot
+ */
+struct instance {
+	char dir[PATH_MAX];
+	enum fw_mode mode;
+	struct generation gen;
+	struct fw_counter *snap;
+	__u32 nr_snap;
+};
+
+/* pins.c */
+int pins_root(char *path, size_t len);		/* .../bpf-iptables, made when missing */
+int pins_instance_dir(char *path, size_t len);	/* of this thread's namespace */
+void pins_remove(const char *dir);		/* recursively */
+void pins_prune(void);				/* instances of namespaces that are gone */
+int pins_open(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* loader.c */
+int generation_create(struct instance *in, int number, const struct tier *tier,
+		      const struct generation *share, struct generation *gen);
+int generation_open(struct instance *in, int number, struct generation *gen);
+void generation_close(struct generation *gen);
+
+/* grow.c */
+int instance_grow(struct instance *in, const struct tier *need);
+int instance_recover(struct instance *in);
+
+/* ifaces.c: every interface of this namespace, sorted by ifindex; free(*ifs) */
+int ifaces_list(struct iface **ifs, size_t *n);
+
+/*
+ * attach.c
+ * attach_all(): a link wherever one is missing, none where none belongs; every
+ * link runs the programs of @gen. What could not be covered is named on stderr.
+ * Return: 0, or -errno of the first interface that could not be covered.
+ */
+int attach_all(struct instance *in, const struct generation *gen,
+	       const struct iface *ifs, size_t n, bool verbose);
+int attach_detach_all(struct instance *in);
+const char *attach_describe(struct instance *in, __u32 ifindex);
+
+/* publish.c: the active slot's image, and counters */
+const struct img_hdr *active_image(const struct generation *gen);
+int counters_read(int fd, __u32 n, struct fw_counter *sum);
+
+/*
+ * instance_init() - make an instance in this namespace
+ * @verbose:	say what is attached where
+ * Return: 0, -EEXIST when there is one, -errno; message on stderr.
+ */
+int instance_init(enum fw_mode mode, bool verbose);
+int instance_remove(void);
+
+/* instance_refresh() - cover new interfaces, recompile when names or flags changed */
+int instance_refresh(struct instance *in, bool renamed, bool verbose);
+
+/* fault_step() - kill -9 ourselves at step $BPFIPT_FAULT_STEP (tests of atomicity) */
+void fault_step(void);
+
+/* map_sync_rcu() - return after every program that was running has returned */
+int sync_rcu(void);
+
+#endif /* BPFIPT_INSTANCE_INT_H */

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loader.c - load the programs against one size of the image map, and pin them
+ *
+ * The objects share their maps by name: the first one loaded makes them, the next
+ * ones reuse them. A generation loaded beside another one (grow.c) also takes over
+ * the maps that hold state, all but the image and, when they grow, the counters.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "instance_int.h"
+#include "tc.skel.h"
+#include "xdp.skel.h"
+
+#define FIB_SKIP_NEIGH	(1u << 2)	/* BPF_FIB_LOOKUP_SKIP_NEIGH, Linux 6.3 */
+
+static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (!getenv("BPFIPT_DEBUG"))
+		return 0;
+	return vfprintf(stderr, fmt, ap);
+}
+
+/* Does this kernel's BTF know an enumerator of that name? */
+static bool kernel_has_enumerator(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool found = false;
+	__u32 id, n;
+
+	if (!btf)
+		return false;
+	n = btf__type_cnt(btf);
+	for (id = 1; id < n && !found; id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const struct btf_enum *e;
+		int i;
+
+		if (!btf_is_enum(t))
+			continue;
+		e = btf_enum(t);
+		for (i = 0; i < btf_vlen(t) && !found; i++)
+			found = !strcmp(btf__name_by_offset(btf, e[i].name_off), name);
+	}
+	btf__free(btf);
+	return found;
+}
+
+/* fib_lookup without a neighbour lookup, where the kernel can. */
+static __u32 fib_flags(void)
+{
+	static int known = -1;
+
+	if (known < 0)
+		known = kernel_has_enumerator("BPF_FIB_LOOKUP_SKIP_NEIGH");
+	return known ? FIB_SKIP_NEIGH : 0;
+}
+
+/* map-NAME or prog-NAME under a generation's directory */
+static int pin(const char *dir, const char *kind, const char *name, int fd)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s-%s", dir, kind, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+static __u64 image_bytes(const struct tier *t)
+{
+	return sizeof(struct img_map) + 2ull * t->slot_words * 4 + IMG_SLACK;
+}
+
+/* A map of that name from the generation being extended, or -1. */
+static int shared_map(const struct instance *in, const struct generation *share, const char *name)
+{
+	if (!share)
+		return -1;
+	return pins_open("%s/g%d/map-%s", in->dir, share->number, name);
+}
+
+/*
+ * Size or reuse every map of an object. @dir: maps pinned there already are the
+ * generation's own, made by the object loaded before.
+ */
+static int prepare_maps(struct bpf_object *obj, const struct instance *in, const char *dir,
+			const struct tier *tier, const struct generation *share)
+{
+	struct bpf_map *map;
+	int err, fd;
+
+	bpf_object__for_each_map(map, obj) {
+		const char *name = bpf_map__name(map);
+		bool grows = !strcmp(name, "image") || !strcmp(name, "counters");
+
+		if (bpf_map__is_internal(map))
+			continue;
+		fd = pins_open("%s/map-%s", dir, name);
+		if (fd < 0 && !grows)
+			fd = shared_map(in, share, name);
+		if (fd >= 0) {
+			err = bpf_map__reuse_fd(map, fd);
+			close(fd);
+			if (err)
+				return err;
+			continue;
+		}
+		if (!strcmp(name, "image"))
+			err = bpf_map__set_value_size(map, image_bytes(tier));
+		else if (!strcmp(name, "counters"))
+			err = bpf_map__set_max_entries(map, tier->nr_counters);
+		else
+			err = 0;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Pin what the object made: maps not pinned yet, and its programs. */
+static int pin_object(struct bpf_object *obj, const char *dir)
+{
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	int err;
+
+	bpf_object__for_each_map(map, obj) {
+		if (bpf_map__is_internal(map))
+			continue;
+		err = pin(dir, "map", bpf_map__name(map), bpf_map__fd(map));
+		if (err && err != -EEXIST)
+			return err;
+	}
+	bpf_object__for_each_program(prog, obj) {
+		err = pin(dir, "prog", bpf_program__name(prog), bpf_program__fd(prog));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* One object, from its skeleton: open, set the knobs, load, pin, let go. */
+#define LOAD(name, in, dir, tier, share) ({					\
+	struct name *skel_ = name##__open();					\
+	int err_ = skel_ ? 0 : -errno;						\
+	if (!err_) {								\
+		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
+		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
+		skel_->rodata->fib_flags = fib_flags();				\
+		err_ = prepare_maps(skel_->obj, in, dir, tier, share);		\
+	}									\
+	if (!err_)								\
+		err_ = name##__load(skel_);					\
+	if (!err_)								\
+		err_ = pin_object(skel_->obj, dir);				\
+	name##__destroy(skel_);							\
+	err_;									\
+})
+
+static int map_image(struct generation *gen)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	void *p;
+
+	if (bpf_obj_get_info_by_fd(gen->image_fd, &info, &len))
+		return -errno;
+	gen->map_len = info.value_size;
+	p = mmap(NULL, gen->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, gen->image_fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	gen->map = p;
+	len = sizeof(info);
+	memset(&info, 0, sizeof(info));
+	if (bpf_obj_get_info_by_fd(gen->counters_fd, &info, &len))
+		return -errno;
+	gen->tier.nr_counters = info.max_entries;
+	return 0;
+}
+
+/*
+ * generation_open() - open the pinned generation @number
+ * Return: 0; -ENOENT; -EBADMSG when its image map has another layout; -errno.
+ */
+int generation_open(struct instance *in, int number, struct generation *gen)
+{
+	int err;
+
+	*gen = (struct generation){ .number = number };
+	gen->image_fd = pins_open("%s/g%d/map-image", in->dir, number);
+	gen->counters_fd = pins_open("%s/g%d/map-counters", in->dir, number);
+	gen->events_fd = pins_open("%s/g%d/map-events", in->dir, number);
+	gen->ingress_fd = pins_open("%s/g%d/prog-fw_ingress", in->dir, number);
+	gen->egress_fd = pins_open("%s/g%d/prog-fw_egress", in->dir, number);
+	gen->xdp_fd = pins_open("%s/g%d/prog-fw_xdp", in->dir, number);
+	if (gen->image_fd < 0 || gen->counters_fd < 0) {
+		err = gen->image_fd < 0 ? gen->image_fd : gen->counters_fd;
+		goto out;
+	}
+	err = map_image(gen);
+	if (!err && gen->map->abi && gen->map->abi != IMG_ABI)
+		err = -EBADMSG;
+	if (!err) {
+		gen->tier.slot_words = gen->map->slot_words;
+		gen->tier.table_words = gen->map->table_words;
+	}
+out:
+	if (err)
+		generation_close(gen);
+	return err;
+}
+
+void generation_close(struct generation *gen)
+{
+	int *fds[] = { &gen->image_fd, &gen->counters_fd, &gen->events_fd,
+		       &gen->ingress_fd, &gen->egress_fd, &gen->xdp_fd };
+	size_t i;
+
+	if (gen->map)
+		munmap(gen->map, gen->map_len);
+	gen->map = NULL;
+	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+/*
+ * generation_create() - load the programs for @tier and pin them as gNUMBER
+ * @share:	generation whose state (conntrack, events, late matches) goes on, or NULL
+ * Nothing is attached. The image map is empty: publish into it first.
+ * Return: 0 with @gen open, or -errno with nothing left behind.
+ */
+int generation_create(struct instance *in, int number, const struct tier *tier,
+		      const struct generation *share, struct generation *gen)
+{
+	char dir[PATH_MAX];
+	int err;
+
+	libbpf_set_print(libbpf_quiet);
+	if (snprintf(dir, sizeof(dir), "%s/g%d", in->dir, number) >= (int)sizeof(dir))
+		return -ENAMETOOLONG;
+	pins_remove(dir);
+	if (mkdir(dir, 0700))
+		return -errno;
+	err = LOAD(tc, in, dir, tier, share);
+	if (!err && in->mode == MODE_XDP)
+		err = LOAD(xdp, in, dir, tier, share);
+	if (!err)
+		err = generation_open(in, number, gen);
+	if (err) {
+		pins_remove(dir);
+		return err;
+	}
+	gen->tier = *tier;
+	gen->map->abi = IMG_ABI;
+	gen->map->slot_words = tier->slot_words;
+	gen->map->table_words = tier->table_words;
+	gen->map->mode = in->mode;
+	return 0;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pins.c - where an instance lives on the BPF file system
+ *
+ * `ip netns exec` mounts a fresh /sys and so hides /sys/fs/bpf; the instance is
+ * then reached through init's root, /proc/1/root/sys/fs/bpf. A machine without a
+ * mounted bpffs gets one there, in init's mount namespace.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/magic.h>
+#include <bpf/bpf.h>
+
+#include "instance_int.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+#define BPFFS		"/sys/fs/bpf"
+#define INIT_BPFFS	"/proc/1/root" BPFFS
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs sfs;
+
+	return !statfs(path, &sfs) && (unsigned long)sfs.f_type == BPF_FS_MAGIC;
+}
+
+/* Mount bpffs where init sees it: a child changes namespace, not we. */
+static int mount_bpffs(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		int fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 || setns(fd, CLONE_NEWNS) ||
+		    (!is_bpffs(BPFFS) && mount("bpf", BPFFS, "bpf", 0, "mode=0700")))
+			_exit(errno ?: 1);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) < 0)
+		return -errno;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -ENODEV;
+}
+
+static int make_dir(const char *path)
+{
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+/* pins_root() - the directory of all instances. Return: 0 or -errno. */
+int pins_root(char *path, size_t len)
+{
+	const char *fs = NULL;
+	int err;
+
+	if (is_bpffs(BPFFS)) {
+		fs = BPFFS;
+	} else if (is_bpffs(INIT_BPFFS)) {
+		fs = INIT_BPFFS;
+	} else {
+		err = mount_bpffs();
+		if (err)
+			return err;
+		fs = is_bpffs(BPFFS) ? BPFFS : INIT_BPFFS;
+		if (!is_bpffs(fs))
+			return -ENODEV;
+	}
+	if (snprintf(path, len, "%s/bpf-iptables", fs) >= (int)len)
+		return -ENAMETOOLONG;
+	return make_dir(path);
+}
+
+static int netns_cookie(__u64 *cookie)
+{
+	socklen_t len = sizeof(*cookie);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* pins_instance_dir() - the directory of this namespace's instance, made or not */
+int pins_instance_dir(char *path, size_t len)
+{
+	char root[PATH_MAX];
+	__u64 cookie;
+	int err;
+
+	err = pins_root(root, sizeof(root));
+	if (!err)
+		err = netns_cookie(&cookie);
+	if (err)
+		return err;
+	if (snprintf(path, len, "%s/ns-%llx", root, (unsigned long long)cookie) >= (int)len)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+/* pins_remove() - a directory and all in it. Dropping a pin lets go of its object. */
+void pins_remove(const char *dir)
+{
+	struct dirent *de;
+	DIR *d = opendir(dir);
+
+	if (!d)
+		return;
+	while ((de = readdir(d))) {
+		char path[PATH_MAX];
+
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) >= (int)sizeof(path))
+			continue;
+		if (unlink(path) && (errno == EISDIR || errno == EPERM))
+			pins_remove(path);
+	}
+	closedir(d);
+	rmdir(dir);
+}
+
+/* pins_open() - fd of the object pinned at a path, or -errno */
+int pins_open(const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list ap;
+	int n, fd;
+
+	va_start(ap, fmt);
+	n = vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	if (n >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Loopback lives as long as its namespace: its link is detached with it. */
+static bool instance_is_dead(const char *dir)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info), ifindex;
+	int fd = pins_open("%s/links/1-in", dir);
+
+	if (fd < 0)
+		return false;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len)) {
+		close(fd);
+		return false;
+	}
+	close(fd);
+	/* info.xdp.ifindex and info.tcx.ifindex are both the first member */
+	ifindex = info.xdp.ifindex;
+	return !ifindex;
+}
+
+/* pins_prune() - remove what namespaces that no longer exist have left behind */
+void pins_prune(void)
+{
+	char root[PATH_MAX];
+	struct dirent *de;
+	DIR *d;
+
+	if (pins_root(root, sizeof(root)))
+		return;
+	d = opendir(root);
+	if (!d)
+		return;
+	while ((de = readdir(d))) {
+		char dir[PATH_MAX];
+
+		if (strncmp(de->d_name, "ns-", 3) ||
+		    snprintf(dir, sizeof(dir), "%s/%s", root, de->d_name) >= (int)sizeof(dir))
+			continue;
+		if (instance_is_dead(dir))
+			pins_remove(dir);
+	}
+	closedir(d);
+}

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * publish.c - a ruleset into the kernel and back
+ *
+ * commit:  slots -> compile -> pack -> (grow) -> (attach) -> wait for readers ->
+ *	    copy into the idle slot -> one store to map->active
+ *
+ * Everything that can fail comes before the store. A process that dies anywhere
+ * leaves the old ruleset or the new one in force, whole.
+ *
+ * Counters: the datapath only adds, user space only reads. What a rule shows is
+ * base + sum over CPUs; its base travels in the packed rules. Example: slot 9 has
+ * counted 1000 packets when its rule is zeroed: base becomes -1000, and the 3
+ * packets that arrive meanwhile show as 3.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <linux/membarrier.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "compile.h"
+#include "instance_int.h"
+#include "ruleset.h"
+
+/* Die here when the test of atomicity says so. */
+void fault_step(void)
+{
+	static long left = -1;
+	static bool known;
+
+	if (!known) {
+		const char *s = getenv("BPFIPT_FAULT_STEP");
+
+		left = s ? strtol(s, NULL, 10) : -1;
+		known = true;
+	}
+	if (left > 0 && !--left)
+		raise(SIGKILL);
+}
+
+/*
+ * sync_rcu() - wait for an RCU grace period: programs that saw the old active word
+ * have returned. membarrier(MEMBARRIER_CMD_GLOBAL) is synchronize_rcu(); where it
+ * is not to be had (nohz_full), updating a map of maps waits for one as well
+ * (maybe_wait_bpf_programs, kernel/bpf/syscall.c).
+ */
+int sync_rcu(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	__u32 zero = 0;
+	int inner, outer, err = 0;
+
+	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		return 0;
+	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sync_in", 4, 4, 1, NULL);
+	if (inner < 0)
+		return -errno;
+	opts.inner_map_fd = inner;
+	outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "sync_out", 4, 4, 1, &opts);
+	if (outer < 0)
+		err = -errno;
+	else if (bpf_map_update_elem(outer, &zero, &inner, 0))
+		err = -errno;
+	if (outer >= 0)
+		close(outer);
+	close(inner);
+	return err;
+}
+
+static __u32 *slot_at(const struct generation *gen, __u32 slot)
+{
+	return (__u32 *)(gen->map + 1) + (size_t)slot * gen->tier.slot_words;
+}
+
+static __u32 active_slot(const struct generation *gen)
+{
+	return __atomic_load_n(&gen->map->active, __ATOMIC_ACQUIRE) & 1;
+}
+
+/* active_image() - header of the image in force, or NULL: nothing published yet */
+const struct img_hdr *active_image(const struct generation *gen)
+{
+	const struct img_hdr *h = (void *)slot_at(gen, active_slot(gen));
+
+	return h->magic == IMG_MAGIC && h->abi == IMG_ABI ? h : NULL;
+}
+
+/*
+ * counters_read() - counters 0..@n-1, summed over CPUs
+ * Batched where the kernel can (5.6; per-CPU arrays 5.13), else one by one.
+ * Return: 0 or -errno.
+ */
+int counters_read(int fd, __u32 n, struct fw_counter *sum)
+{
+	int ncpu = libbpf_num_possible_cpus();
+	struct fw_counter *v;
+	__u32 i, got, *keys;
+	int c, err = 0;
+
+	if (ncpu < 0)
+		return ncpu;
+	v = calloc((size_t)n * ncpu ?: 1, sizeof(*v));
+	keys = calloc(n ?: 1, sizeof(*keys));
+	if (!v || !keys) {
+		err = -ENOMEM;
+		goto out;
+	}
+	got = n;
+	if (n && bpf_map_lookup_batch(fd, NULL, &i, keys, v, &got, NULL) && errno != ENOENT) {
+		for (i = 0; i < n; i++) {
+			if (bpf_map_lookup_elem(fd, &i, v + (size_t)i * ncpu)) {
+				err = -errno;
+				goto out;
+			}
+		}
+		got = n;
+	}
+	memset(sum, 0, n * sizeof(*sum));
+	for (i = 0; i < got; i++) {
+		for (c = 0; c < ncpu; c++) {
+			sum[i].packets += v[(size_t)i * ncpu + c].packets;
+			sum[i].bytes += v[(size_t)i * ncpu + c].bytes;
+		}
+	}
+out:
+	free(v);
+	free(keys);
+	return err;
+}
+
+/* Call @fn for every counter of the ruleset: its slot, values and "set" flag. */
+#define for_each_counter(rs, slot, packets, bytes, set, body) do {		\
+	for (size_t c_ = 0; c_ < (rs)->nr_chains; c_++) {			\
+		struct chain *ch_ = (rs)->chains[c_];				\
+		if (ch_->hook >= 0) {						\
+			__u32 slot = SLOT_POLICY(ch_->hook);			\
+			__u64 *packets = &ch_->packets, *bytes = &ch_->bytes;	\
+			bool *set = &ch_->set_counters;				\
+			body							\
+		}								\
+		for (size_t r_ = 0; r_ < ch_->nr_rules; r_++) {			\
+			struct rule *ru_ = ch_->rules[r_];			\
+			__u32 slot = ru_->slot;					\
+			__u64 *packets = &ru_->packets, *bytes = &ru_->bytes;	\
+			bool *set = &ru_->set_counters;				\
+			body							\
+		}								\
+	}									\
+} while (0)
+
+static __u32 nr_slots(const struct ruleset *rs)
+{
+	__u32 max = SLOT_FIRST_RULE - 1;
+	size_t c, r;
+
+	for (c = 0; c < rs->nr_chains; c++)
+		for (r = 0; r < rs->chains[c]->nr_rules; r++)
+			if (rs->chains[c]->rules[r]->slot > max)
+				max = rs->chains[c]->rules[r]->slot;
+	return max + 1;
+}
+
+int instance_load(struct instance *in, struct ruleset **rs)
+{
+	const struct img_hdr *h;
+	int err;
+
+	h = in ? active_image(&in->gen) : NULL;
+	if (!h) {
+		*rs = ruleset_new();
+		return *rs ? 0 : -ENOMEM;
+	}
+	if (h->rules > in->gen.tier.slot_words ||
+	    h->rules_bytes > (in->gen.tier.slot_words - h->rules) * 4ull)
+		return -EBADMSG;
+	err = ruleset_unpack((const __u32 *)h + h->rules, h->rules_bytes, rs);
+	if (err)
+		return err;
+	free(in->snap);
+	in->nr_snap = in->gen.tier.nr_counters;
+	if (nr_slots(*rs) < in->nr_snap)
+		in->nr_snap = nr_slots(*rs);
+	in->snap = calloc(in->nr_snap, sizeof(*in->snap));
+	err = in->snap ? counters_read(in->gen.counters_fd, in->nr_snap, in->snap) : -ENOMEM;
+	if (err) {
+		ruleset_free(*rs);
+		return err;
+	}
+	for_each_counter(*rs, slot, packets, bytes, set, {
+		*set = false;
+		if (slot < in->nr_snap) {
+			*packets += in->snap[slot].packets;
+			*bytes += in->snap[slot].bytes;
+		}
+	});
+	return 0;
+}
+
+/* Give every new rule the lowest free slot. */
+static int assign_slots(struct ruleset *rs)
+{
+	__u32 n = nr_slots(rs), next = SLOT_FIRST_RULE, total = n;
+	unsigned char *used;
+	size_t c, r;
+
+	for (c = 0; c < rs->nr_chains; c++)
+		total += rs->chains[c]->nr_rules;
+	used = calloc(1, total + 1);
+	if (!used)
+		return -ENOMEM;
+	for (c = 0; c < rs->nr_chains; c++)
+		for (r = 0; r < rs->chains[c]->nr_rules; r++)
+			used[rs->chains[c]->rules[r]->slot] = 1;
+	for (c = 0; c < rs->nr_chains; c++) {
+		for (r = 0; r < rs->chains[c]->nr_rules; r++) {
+			struct rule *ru = rs->chains[c]->rules[r];
+
+			if (ru->slot)
+				continue;
+			while (used[next])
+				next++;
+			used[next] = 1;
+			ru->slot = next;
+			ru->set_counters = true;
+		}
+	}
+	free(used);
+	return 0;
+}
+
+/* struct draft - a commit under way: everything that can be made without the kernel */
+struct draft {
+	struct image img;
+	struct iface *ifs;
+	size_t nr_ifs;
+	__u32 nr_slots;
+};
+
+static int draft_make(struct ruleset *rs, struct draft *d, struct lower_err *err)
+{
+	int ret;
+
+	memset(d, 0, sizeof(*d));
+	err->msg[0] = 0;
+	ret = ifaces_list(&d->ifs, &d->nr_ifs);
+	if (!ret)
+		ret = assign_slots(rs);
+	if (!ret)
+		ret = compile(rs, d->ifs, d->nr_ifs, &d->img, err);
+	if (!ret)
+		d->nr_slots = nr_slots(rs);
+	return ret;
+}
+
+static void draft_free(struct draft *d)
+{
+	image_free(&d->img);
+	free(d->ifs);
+}
+
+static __u32 pow2_at_least(__u32 n)
+{
+	__u32 p = 1;
+
+	while (p < n)
+		p <<= 1;
+	return p;
+}
+
+/* The tier that holds @words of tables, @rules_bytes and @slots, with room to grow. */
+static struct tier tier_for(size_t words, size_t rules_bytes, __u32 slots)
+{
+	struct tier t;
+	size_t rules = rules_bytes / 4 + 1;
+
+	t.table_words = pow2_at_least(words > 1u << 14 ? words : 1u << 14);
+	rules += rules / 2;
+	if (rules < 1u << 13)
+		rules = 1u << 13;
+	t.slot_words = (t.table_words + rules + 1023) & ~1023u;
+	t.nr_counters = pow2_at_least(slots > 1024 ? slots : 1024);
+	return t;
+}
+
+static bool fits(const struct tier *have, size_t words, size_t rules_bytes, __u32 slots)
+{
+	return words <= have->table_words && slots <= have->nr_counters &&
+	       (rules_bytes + 3) / 4 <= have->slot_words - have->table_words;
+}
+
+/* Is every interface in the image in force (and so attached already)? */
+static bool all_known(const struct img_hdr *h, const struct iface *ifs, size_t n)
+{
+	const __u32 *w = (const __u32 *)h;
+	size_t i, j;
+
+	if (!h)
+		return false;
+	for (i = 0; i < n; i++) {
+		for (j = 0; j <= h->iftab_mask; j++) {
+			const struct img_iface *row = (const void *)(w + h->iftab +
+				((ifs[i].ifindex + j) & h->iftab_mask) * (sizeof(*row) / 4));
+
+			if (row->ifindex == ifs[i].ifindex)
+				break;
+			if (!row->ifindex)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Counter values -> bases, for the packed form; and back. */
+static int bases(struct instance *in, struct ruleset *rs, const struct fw_counter *now,
+		 __u32 nr_now, int sign)
+{
+	for_each_counter(rs, slot, packets, bytes, set, {
+		const struct fw_counter *c = *set ? now : in->snap;
+
+		if (slot < (*set ? nr_now : in->nr_snap)) {
+			*packets -= sign * c[slot].packets;
+			*bytes -= sign * c[slot].bytes;
+		}
+	});
+	return 0;
+}
+
+/* The packed ruleset, with counter bases as of the counters read now. */
+static int pack(struct instance *in, struct ruleset *rs, void **bytes, size_t *len)
+{
+	__u32 n = nr_slots(rs);
+	struct fw_counter *now;
+	int err;
+
+	if (n > in->gen.tier.nr_counters)
+		n = in->gen.tier.nr_counters;
+	now = calloc(n, sizeof(*now));
+	if (!now)
+		return -ENOMEM;
+	err = counters_read(in->gen.counters_fd, n, now);
+	if (!err) {
+		bases(in, rs, now, n, 1);
+		err = ruleset_pack(rs, bytes, len);
+		bases(in, rs, now, n, -1);
+	}
+	free(now);
+	return err;
+}
+
+/* Copy an image into the idle slot and make it the one in force. */
+static int publish(struct generation *gen, const struct image *img, const void *rules,
+		   size_t rules_bytes, __u32 slots)
+{
+	const struct img_hdr *old = active_image(gen);
+	__u32 idle = !active_slot(gen);
+	__u32 *w = slot_at(gen, idle);
+	struct img_hdr *h = (void *)w;
+	int err;
+
+	err = sync_rcu();
+	if (err)
+		return err;
+	fault_step();
+	h->magic = 0;
+	memcpy(w + gen->tier.table_words, rules, rules_bytes);
+	fault_step();
+	memcpy(w + 1, img->word + 1, (img->words - 1) * 4);
+	h->generation = old ? old->generation + 1 : 1;
+	h->rules = gen->tier.table_words;
+	h->rules_bytes = rules_bytes;
+	h->nr_slots = slots;
+	h->magic = IMG_MAGIC;
+	fault_step();
+	__atomic_store_n(&gen->map->active, idle, __ATOMIC_RELEASE);
+	fault_step();
+	return 0;
+}
+
+int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *err)
+{
+	void *rules = NULL;
+	struct draft d;
+	size_t len = 0;
+	int ret;
+
+	ret = draft_make(rs, &d, err);
+	if (!ret)
+		ret = pack(in, rs, &rules, &len);
+	if (!ret && !fits(&in->gen.tier, d.img.words, len, d.nr_slots)) {
+		struct tier t = tier_for(d.img.words, len, d.nr_slots);
+
+		ret = instance_grow(in, &t);
+		free(rules);
+		rules = NULL;
+		if (!ret)
+			ret = pack(in, rs, &rules, &len);
+	}
+	/* The very first image is published before anything can read it. */
+	if (!ret && active_image(&in->gen) &&
+	    !all_known(active_image(&in->gen), d.ifs, d.nr_ifs))
+		ret = attach_all(in, &in->gen, d.ifs, d.nr_ifs, false);
+	fault_step();
+	if (!ret)
+		ret = publish(&in->gen, &d.img, rules, len, d.nr_slots);
+	free(rules);
+	draft_free(&d);
+	return ret;
+}
+
+int instance_test(struct instance *in, struct ruleset *rs, struct lower_err *err)
+{
+	struct draft d;
+	int ret = draft_make(rs, &d, err);
+
+	draft_free(&d);
+	return ret;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * setup.c - bpf-iptables-init, -init-xdp, -clean, and the status command
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "cmd.h"
+#include "instance_int.h"
+
+static const struct mode_name {
+	const char *name;
+	enum fw_mode mode;
+} modes[] = {
+	{ "tc", MODE_TC },
+	{ "xdp", MODE_XDP },
+};
+
+#define NR_MODES (sizeof(modes) / sizeof(*modes))
+
+static const char *mode_name(enum fw_mode mode)
+{
+	size_t i;
+
+	for (i = 0; i < NR_MODES; i++)
+		if (modes[i].mode == mode)
+			return modes[i].name;
+	return "?";
+}
+
+static int init_usage(const char *me, int status)
+{
+	size_t i;
+
+	fprintf(status ? stderr : stdout,
+		"Usage: %s [--hook HOOK]\n"
+		"Enforce this network namespace's filter table in eBPF. HOOK is one of:", me);
+	for (i = 0; i < NR_MODES; i++)
+		fprintf(status ? stderr : stdout, " %s", modes[i].name);
+	fprintf(status ? stderr : stdout, "\n");
+	return status;
+}
+
+static int init_mode(int argc, char **argv, enum fw_mode mode)
+{
+	static const struct option opts[] = {
+		{ "hook", required_argument, NULL, 'H' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	struct instance *in;
+	int c, lock, err;
+	size_t i;
+
+	while ((c = getopt_long(argc, argv, "h", opts, NULL)) >= 0) {
+		if (c == 'h')
+			return init_usage(argv[0], STATUS_OK);
+		if (c != 'H')
+			return init_usage(argv[0], STATUS_PARAMETER);
+		for (i = 0; i < NR_MODES && strcmp(modes[i].name, optarg); i++)
+			;
+		if (i == NR_MODES) {
+			fprintf(stderr, "bpf-iptables: unknown hook `%s'\n", optarg);
+			return init_usage(argv[0], STATUS_PARAMETER);
+		}
+		mode = modes[i].mode;
+	}
+	if (optind < argc)
+		return init_usage(argv[0], STATUS_PARAMETER);
+	lock = instance_lock(-1);
+	if (lock < 0)
+		return STATUS_RESOURCE;
+	err = instance_init(mode, true);
+	if (err == -EEXIST) {
+		err = instance_open(&in, false);
+		if (!err && in->mode != mode) {
+			fprintf(stderr, "bpf-iptables: hook %s is in use here; bpf-iptables-clean first\n",
+				mode_name(in->mode));
+			err = -EBUSY;
+		} else if (!err) {
+			err = instance_refresh(in, true, true);
+		}
+		if (in)
+			instance_close(in);
+	}
+	close(lock);
+	return err ? STATUS_OTHER : STATUS_OK;
+}
+
+int init_main(int argc, char **argv)
+{
+	return init_mode(argc, argv, MODE_TC);
+}
+
+int init_xdp_main(int argc, char **argv)
+{
+	return init_mode(argc, argv, MODE_XDP);
+}
+
+int clean_main(int argc, char **argv)
+{
+	int lock, err;
+
+	if (argc > 1) {
+		fprintf(stderr, "Usage: %s\nLet every packet pass and remove every trace.\n", argv[0]);
+		return strcmp(argv[1], "--help") && strcmp(argv[1], "-h") ? STATUS_PARAMETER : STATUS_OK;
+	}
+	lock = instance_lock(-1);
+	if (lock < 0)
+		return STATUS_RESOURCE;
+	err = instance_remove();
+	if (err)
+		fprintf(stderr, "bpf-iptables: %s\n", strerror(-err));
+	close(lock);
+	return err ? STATUS_OTHER : STATUS_OK;
+}
+
+static void print_events(const struct instance *in)
+{
+	static const char *const names[NR_EVENTS] = EVENT_NAMES;
+	int ncpu = libbpf_num_possible_cpus(), c;
+	__u32 ev;
+	__u64 *v;
+
+	v = ncpu > 0 ? calloc(ncpu, sizeof(*v)) : NULL;
+	if (!v)
+		return;
+	for (ev = 0; ev < NR_EVENTS; ev++) {
+		__u64 sum = 0;
+
+		if (bpf_map_lookup_elem(in->gen.events_fd, &ev, v))
+			continue;
+		for (c = 0; c < ncpu; c++)
+			sum += v[c];
+		printf("event %-20s %llu\n", names[ev], (unsigned long long)sum);
+	}
+	free(v);
+}
+
+/* `bpf-iptables status' - what runs where, how big it is, what it met */
+int status_main(int argc, char **argv)
+{
+	const struct img_hdr *h;
+	struct instance *in;
+	struct iface *ifs;
+	size_t n, i;
+	int lock = instance_lock(-1);
+
+	if (lock < 0)
+		return STATUS_RESOURCE;
+	if (instance_open(&in, false)) {
+		close(lock);
+		return STATUS_OTHER;
+	}
+	if (!in) {
+		printf("not initialised in this network namespace\n");
+		close(lock);
+		return STATUS_OTHER;
+	}
+	printf("hook %s\n", mode_name(in->mode));
+	h = active_image(&in->gen);
+	if (h)
+		printf("image generation %u, %u positions, %u vectors, %u lookups, "
+		       "tables %u of %u bytes, rules %u of %u bytes, counters %u of %u\n",
+		       h->generation, h->nr_positions, h->nr_vectors, h->nr_lookups,
+		       h->words * 4, in->gen.tier.table_words * 4, h->rules_bytes,
+		       (in->gen.tier.slot_words - in->gen.tier.table_words) * 4,
+		       h->nr_slots, in->gen.tier.nr_counters);
+	if (!ifaces_list(&ifs, &n)) {
+		for (i = 0; i < n; i++)
+			printf("interface %s:%s\n", ifs[i].name, attach_describe(in, ifs[i].ifindex));
+		free(ifs);
+	}
+	print_events(in);
+	instance_close(in);
+	close(lock);
+	return STATUS_OK;
+}
