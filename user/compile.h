@@ -33,6 +33,11 @@ int compile(const struct ruleset *rs, const struct iface *ifs, size_t nr_ifs,
 	    struct image *img, struct lower_err *err);
 void image_free(struct image *img);
 
+/* compile_limited() - the same with other limits of crossing (classes.h); for tests */
+struct class_limits;
+int compile_limited(const struct ruleset *rs, const struct iface *ifs, size_t nr_ifs,
+		    const struct class_limits *lim, struct image *img, struct lower_err *err);
+
 /* image_verify() - every offset and count of an image is inside it: 0 or -EBADMSG */
 int image_verify(const __u32 *word, size_t words);
 

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * imgwalk.c - what an image does with a packet, in user space
+ *
+ * Follows abi/image.h to the letter and nothing else: a lookup is a linear scan of
+ * the boundaries, a candidate is found by testing each position's bit in each
+ * vector in turn. Slow and plain, so that it can be checked by eye.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../progs/abi/late.h"
+#include "imgwalk.h"
+
+static const struct img_hdr *hdr_of(const __u32 *word)
+{
+	return (const void *)word;
+}
+
+static __u64 mask_at(const __u32 *word, __u32 at)
+{
+	return word[at] | (__u64)word[at + 1] << 32;
+}
+
+bool imgwalk_bit(const __u32 *word, __u32 root, __u32 pos)
+{
+	__u64 bit = 1ull << (pos >> 12), mask = mask_at(word, root);
+	__u32 mid;
+
+	if (!(mask & bit))
+		return false;
+	mid = word[root + 2 + __builtin_popcountll(mask & (bit - 1))];
+	bit = 1ull << (pos >> 6 & 63);
+	mask = mask_at(word, mid);
+	if (!(mask & bit))
+		return false;
+	return mask_at(word, mid + 2 + 2 * __builtin_popcountll(mask & (bit - 1))) >> (pos & 63) & 1;
+}
+
+__u32 imgwalk_class(const __u32 *word, const struct img_lookup *lk, __u32 key)
+{
+	const __u32 *first = word + lk->tab;
+	__u32 lo = 0, hi = lk->n - 1;
+
+	if (lk->method == LOOKUP_DIRECT)
+		return first[key < lk->n ? key : lk->n - 1];
+	if (lk->method == LOOKUP_TOP16) {
+		lo = first[key >> 16];
+		hi = first[(key >> 16) + 1];
+		first += 65537;
+	}
+	while (lo < hi && first[lo + 1] <= key)
+		lo++;
+	return first[lk->n + lo];
+}
+
+/* The roots that @key selects; returns how many. */
+static __u32 classify(const __u32 *word, const __u32 *key, __u32 *root)
+{
+	const struct img_hdr *h = hdr_of(word);
+	const struct img_lookup *lk = (const void *)(word + h->lookups);
+	__u32 acc = 0, nr = 0;
+
+	for (__u32 i = 0; i < h->nr_lookups; i++) {
+		acc = acc * lk[i].mult + imgwalk_class(word, &lk[i], key[lk[i].key]);
+		if (lk[i].vector) {
+			root[nr++] = word[lk[i].vector + acc];
+			acc = 0;
+		}
+	}
+	return nr;
+}
+
+/* The record's verdict when it is a function of the keys; false: it is not. */
+static bool late_by_key(const struct img_late *rec, const __u32 *key, enum imgwalk_late *res)
+{
+	bool match = false;
+
+	switch (rec->op & ~LATE_NOT) {
+	case LATE_HOTDROP:
+		*res = rec->data[0] & HOTDROP(key[KEY_L4] >> 8) ? IMGWALK_LATE_HOTDROP
+								: IMGWALK_MATCH;
+		return true;
+	case LATE_KEY_RANGE:
+		for (__u32 i = 1; i + 1 < rec->words; i += 2)
+			match |= rec->data[i] <= key[rec->data[0]] &&
+				 key[rec->data[0]] <= rec->data[i + 1];
+		break;
+	case LATE_ADDR_MASK:
+		match = (key[rec->data[0]] & rec->data[2]) == rec->data[1];
+		break;
+	case LATE_MARK:
+		match = (key[KEY_MARK] & rec->data[0]) == rec->data[1];
+		break;
+	default:
+		return false;
+	}
+	*res = match != !!(rec->op & LATE_NOT) ? IMGWALK_MATCH : IMGWALK_NO_MATCH;
+	return true;
+}
+
+static enum imgwalk_late late_list(const __u32 *word, __u32 at, const struct imgwalk *w)
+{
+	enum imgwalk_late res = IMGWALK_MATCH;
+
+	while (res == IMGWALK_MATCH) {
+		const struct img_late *rec = (const void *)(word + at);
+
+		if (rec->op == LATE_END)
+			break;
+		if (!late_by_key(rec, w->key, &res) && w->late)
+			res = w->late(rec, w->ctx);
+		at += rec->words;
+	}
+	return res;
+}
+
+static int count(struct imgwalk *w, __u32 slot)
+{
+	if (w->nr_slots == w->cap_slots) {
+		size_t cap = w->cap_slots ? 2 * w->cap_slots : 64;
+		__u32 *s = realloc(w->slot, cap * sizeof(*s));
+
+		if (!s)
+			return -ENOMEM;
+		w->slot = s;
+		w->cap_slots = cap;
+	}
+	w->slot[w->nr_slots++] = slot;
+	return 0;
+}
+
+/* First candidate in [pos, end), or end. */
+static __u32 candidate(const __u32 *word, const __u32 *root, __u32 nr, __u32 pos, __u32 end)
+{
+	for (; pos < end; pos++) {
+		__u32 i = 0;
+
+		while (i < nr && imgwalk_bit(word, root[i], pos))
+			i++;
+		if (i == nr)
+			break;
+	}
+	return pos;
+}
+
+int imgwalk(const __u32 *word, enum fw_hook hook, struct imgwalk *w)
+{
+	const struct img_hdr *h = hdr_of(word);
+	const struct img_action *actions = (const void *)(word + h->actions);
+	__u32 pos = h->hook[hook].start, end = h->hook[hook].end;
+	__u32 root[IMG_MAX_VECTORS], stack[IMG_MAX_DEPTH];
+	__u32 nr = classify(word, w->key, root), depth = 0;
+
+	w->nr_slots = 0;
+	for (__u32 steps = 0; steps < IMGWALK_STEPS; steps++) {
+		const struct img_action *act;
+		bool back = false;
+
+		pos = candidate(word, root, nr, pos, end);
+		if (pos == end) {
+			back = true;
+		} else {
+			enum imgwalk_late late = IMGWALK_MATCH;
+
+			act = &actions[pos++];
+			if (w->step)
+				w->step(pos - 1, act, w->ctx);
+			if (act->hotdrop & HOTDROP(w->key[KEY_L4] >> 8))
+				late = IMGWALK_LATE_HOTDROP;
+			else if (act->late)
+				late = late_list(word, act->late, w);
+			if (late == IMGWALK_LATE_HOTDROP) {
+				w->verdict = IMGWALK_HOTDROP;
+				return 0;
+			}
+			if (late == IMGWALK_NO_MATCH)
+				continue;
+			if (count(w, act->slot))
+				return -ENOMEM;
+			switch (act->act) {
+			case ACT_ACCEPT:
+				w->verdict = IMGWALK_ACCEPT;
+				return 0;
+			case ACT_DROP:
+				w->verdict = IMGWALK_DROP;
+				return 0;
+			case ACT_REJECT:
+				w->verdict = IMGWALK_REJECT;
+				return 0;
+			case ACT_RETURN:
+				back = true;
+				break;
+			case ACT_JUMP:
+				if (depth == IMG_MAX_DEPTH)
+					goto limit;
+				stack[depth++] = pos - 1;
+				pos = act->arg;
+				end = act->arg2;
+				break;
+			case ACT_GOTO:
+				pos = act->arg;
+				end = act->arg2;
+				break;
+			case ACT_MARK:
+				w->key[KEY_MARK] = (w->key[KEY_MARK] & ~act->arg2) ^ act->arg;
+				if (h->flags & IMG_F_MARK)
+					nr = classify(word, w->key, root);
+				break;
+			default:
+				break;
+			}
+		}
+		if (!back)
+			continue;
+		if (!depth) {
+			w->verdict = h->hook[hook].policy == ACT_ACCEPT ? IMGWALK_ACCEPT
+									: IMGWALK_DROP;
+			return count(w, h->hook[hook].slot);
+		}
+		pos = stack[--depth];
+		end = actions[pos++].chain_end;
+	}
+limit:
+	w->verdict = IMGWALK_LIMIT;
+	return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * classes.h - the values of a key that satisfy the same positions, and their tables
+ *
+ * Three rules, destination port sets {22}, {80}, any: boundaries 0 22 23 80 81 and
+ * classes 0 1 0 2 0, of which class 1 satisfies rules 0 and 2. Keys with few
+ * classes are crossed: one table of n1 * n2 vectors instead of two tables and an
+ * AND per packet.
+ */
+#ifndef BPFIPT_CLASSES_H
+#define BPFIPT_CLASSES_H
+
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "../progs/abi/packet.h"
+#include "vectors.h"
+
+struct product;
+struct imgbuf;
+struct img_lookup;
+
+/*
+ * struct keyclass - one key's classes
+ * @nr:		boundaries: keys first[i]..first[i + 1] - 1 are of class[i]; first[0] == 0
+ * @nr_classes:	classes, numbered by first appearance
+ * @root:	per class, its bit vector
+ */
+struct keyclass {
+	__u32 key;
+	__u32 nr;
+	__u32 *first;
+	__u32 *class;
+	__u32 nr_classes;
+	__u32 *root;
+};
+
+/*
+ * struct vector - a table of bit vectors, indexed by the classes of one or more keys
+ * @kc:		its keys; entry = (c0 * n1 + c1) * n2 + c2 ...
+ * @entries:	product of their class counts
+ * @of:		per entry, index into @root
+ * @root:	@nr_roots different bit vectors
+ */
+struct vector {
+	__u32 nr_keys;
+	struct keyclass *kc[NR_KEYS];
+	__u32 entries;
+	__u32 *of;
+	__u32 nr_roots;
+	__u32 *root;
+};
+
+/*
+ * struct class_limits - how far to cross
+ * @l4:		entries of a table that crosses transport keys only
+ * @any:	entries of a table that crosses any keys
+ * @forced:	entries when there are more keys than vectors
+ * @words:	node words that one crossing may add, at most
+ * @vectors:	vectors, at most
+ */
+struct class_limits {
+	__u32 l4;
+	__u32 any;
+	__u32 forced;
+	__u32 words;
+	__u32 vectors;
+};
+
+extern const struct class_limits class_limits_default;
+
+/*
+ * struct classes
+ * @vec:	@nr_vec vectors, the most selective first
+ * @late_keys:	bit per enum fw_key that found no vector: to be tested late
+ */
+struct classes {
+	struct vectors *store;
+	struct keyclass kc[NR_KEYS];
+	__u32 nr_kc;
+	struct vector vec[NR_KEYS];
+	__u32 nr_vec;
+	__u32 late_keys;
+};
+
+/*
+ * classes_build() - classes and vectors of the keys that the positions constrain
+ * @prod:	per position, the product it stands for
+ * @nr:		positions. With at least one there is at least one vector.
+ * Return: 0 or -ENOMEM. classes_free() is due in either case.
+ */
+int classes_build(struct classes *c, const struct product *const *prod, __u32 nr,
+		  const struct class_limits *lim);
+void classes_free(struct classes *c);
+
+/*
+ * keyclass_emit() - write a key's lookup table
+ * @lk:		gets key, method, tab, n and mult (the number of classes)
+ */
+void keyclass_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk);
+
+#endif /* BPFIPT_CLASSES_H */

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * image.h - build, check and print the flat image of abi/image.h
+ */
+#ifndef BPFIPT_IMAGE_H
+#define BPFIPT_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <linux/types.h>
+
+#include "../progs/abi/image.h"
+
+struct image;
+struct product;
+struct rule;
+struct lower_err;
+struct class_limits;
+
+/*
+ * struct imgbuf - words under construction
+ * An allocation that fails sets @failed and all later writes do nothing, so that
+ * only the end of a build need look.
+ */
+struct imgbuf {
+	__u32 *word;
+	size_t n;
+	size_t cap;
+	bool failed;
+};
+
+/* imgbuf_alloc() - @words zeroed words at a multiple of @align (a power of two) */
+__u32 imgbuf_alloc(struct imgbuf *b, size_t words, size_t align);
+
+/* Pointer to word @at, valid until the next allocation; NULL after a failure. */
+static inline void *imgbuf_at(struct imgbuf *b, __u32 at)
+{
+	return b->failed ? NULL : b->word + at;
+}
+
+static inline void imgbuf_copy(struct imgbuf *b, __u32 at, const void *from, size_t words)
+{
+	if (!b->failed && words)
+		memcpy(b->word + at, from, words * sizeof(__u32));
+}
+
+static inline void imgbuf_put64(struct imgbuf *b, __u32 at, __u64 v)
+{
+	imgbuf_copy(b, at, &v, 2);
+}
+
+/*
+ * struct position - one product of one rule
+ * @prod:	its key sets, late matches and hotdrop forms
+ * @rule:	the rule it belongs to, for the compiler only
+ * @act:	its action; @act.late and @act.hotdrop are the builder's to fill
+ * @params:	@nr_params words for act.arg to point at, or NULL. Positions of one
+ *		rule share the pointer and get one copy.
+ */
+struct position {
+	const struct product *prod;
+	const struct rule *rule;
+	struct img_action act;
+	const __u32 *params;
+	size_t nr_params;
+};
+
+/*
+ * struct plan - what the image says, before it has a layout
+ * @hook:	as in struct img_hdr
+ * @pos:	@nr_pos positions
+ * @flags:	IMG_F_*; those that follow from the keys in use are added
+ * @iface:	@nr_iface interfaces; @mac: @nr_mac sources
+ */
+struct plan {
+	struct img_hook hook[NR_HOOKS];
+	struct position *pos;
+	__u32 nr_pos;
+	__u32 flags;
+	__u32 nr_slots;
+	struct img_iface *iface;
+	size_t nr_iface;
+	struct img_mac *mac;
+	size_t nr_mac;
+};
+
+/*
+ * image_build() - lay out a plan
+ * @lim:	limits of crossing, NULL: the usual ones
+ * Return: 0; -E2BIG with err->msg; -ENOMEM.
+ */
+int image_build(const struct plan *plan, const struct class_limits *lim, struct image *img,
+		struct lower_err *err);
+
+/*
+ * image_dump() - the image, readable: hooks, lookups, positions with their actions
+ * @word:	an image that image_verify() accepts
+ * @vectors:	also every class's bit vector
+ */
+void image_dump(FILE *f, const __u32 *word, bool vectors);
+
+#endif /* BPFIPT_IMAGE_H */

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * image_verify.c - is this block of words an image that the datapath can walk?
+ *
+ * Trusts nothing. Every offset that the datapath would follow is followed here,
+ * each node and record once, so the cost is that of the image's size. What is
+ * checked is memory and framing, and that the walk meets only positions that
+ * exist; that the image says what the rules say is compile.c's business.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "compile.h"
+#include "image.h"
+
+/*
+ * struct check
+ * @seen:	bit per word and kind: this node or record was checked already
+ */
+struct check {
+	const __u32 *word;
+	size_t words;
+	const struct img_hdr *h;
+	__u8 *seen;
+};
+
+enum {
+	SEEN_ROOT	= 1,
+	SEEN_MID	= 2,
+	SEEN_LATE	= 4,
+};
+
+/* @n records of @size words at @at lie behind the header and inside the image. */
+static bool inside(const struct check *c, __u64 at, __u64 n, __u64 size)
+{
+	return at >= sizeof(struct img_hdr) / 4 && at <= c->words && n <= c->words &&
+	       n * size <= c->words - at;
+}
+
+static __u64 mask_at(const struct check *c, __u32 at)
+{
+	return c->word[at] | (__u64)c->word[at + 1] << 32;
+}
+
+static unsigned int highest(__u64 mask)
+{
+	return 63 - __builtin_clzll(mask);
+}
+
+/* A mid: its leaves are there, and none is empty. */
+static bool mid_ok(struct check *c, __u32 at)
+{
+	__u64 mask;
+	unsigned int n;
+
+	if (at % 2 || !inside(c, at, 1, 2))
+		return false;
+	if (c->seen[at] & SEEN_MID)
+		return true;
+	mask = mask_at(c, at);
+	n = __builtin_popcountll(mask);
+	if (!mask || !inside(c, at, 1, 2 + 2 * n))
+		return false;
+	for (unsigned int i = 0; i < n; i++)
+		if (!mask_at(c, at + 2 + 2 * i))
+			return false;
+	c->seen[at] |= SEEN_MID;
+	return true;
+}
+
+/* A root: its mids are good, and its last position is one of the image's. */
+static bool root_ok(struct check *c, __u32 at)
+{
+	unsigned int n, b, last;
+	__u64 mask, mid_mask;
+	__u32 mid;
+
+	if (at % 2 || !inside(c, at, 1, 2))
+		return false;
+	if (c->seen[at] & SEEN_ROOT)
+		return true;
+	mask = mask_at(c, at);
+	n = __builtin_popcountll(mask);
+	if (!inside(c, at, 1, 2 + n))
+		return false;
+	for (unsigned int i = 0; i < n; i++)
+		if (!mid_ok(c, c->word[at + 2 + i]))
+			return false;
+	if (mask) {
+		mid = c->word[at + 2 + n - 1];
+		mid_mask = mask_at(c, mid);
+		b = highest(mid_mask);
+		last = highest(mask_at(c, mid + 2 * __builtin_popcountll(mid_mask)));
+		if ((highest(mask) << 12 | b << 6 | last) >= c->h->nr_positions)
+			return false;
+	}
+	c->seen[at] |= SEEN_ROOT;
+	return true;
+}
+
+static bool classes_ok(const struct check *c, __u32 at, __u32 n, __u32 limit)
+{
+	for (__u32 i = 0; i < n; i++)
+		if (c->word[at + i] >= limit)
+			return false;
+	return true;
+}
+
+static bool range_ok(const struct check *c, __u32 at, __u32 n, __u32 limit)
+{
+	if (!inside(c, at, n, 2) || c->word[at])
+		return false;
+	for (__u32 i = 1; i < n; i++)
+		if (c->word[at + i] <= c->word[at + i - 1])
+			return false;
+	return classes_ok(c, at + n, n, limit);
+}
+
+/* top[h]..top[h + 1] brackets every key with upper half h. */
+static bool top_ok(const struct check *c, __u32 at, __u32 n)
+{
+	const __u32 *top = c->word + at, *first = top + 65537;
+
+	if (!inside(c, at, 65537 + 2 * (__u64)n, 1))
+		return false;
+	for (__u32 h = 0; h < 65537; h++) {
+		if (top[h] >= n || (h && top[h] < top[h - 1]))
+			return false;
+		if (h < 65536 && first[top[h]] > h << 16)
+			return false;
+		/* the boundary after top[h + 1]'s must not lie in block h */
+		if (h && top[h] + 1 < n && first[top[h] + 1] <= (h << 16) - 1)
+			return false;
+	}
+	return top[65536] == n - 1;
+}
+
+static bool lookup_ok(const struct check *c, const struct img_lookup *lk)
+{
+	if (lk->key >= NR_KEYS || !lk->mult || !lk->n)
+		return false;
+	switch (lk->method) {
+	case LOOKUP_DIRECT:
+		return inside(c, lk->tab, lk->n, 1) && classes_ok(c, lk->tab, lk->n, lk->mult);
+	case LOOKUP_RANGE:
+		return lk->n < 1u << 20 && range_ok(c, lk->tab, lk->n, lk->mult);
+	case LOOKUP_TOP16:
+		return top_ok(c, lk->tab, lk->n) &&
+		       range_ok(c, lk->tab + 65537, lk->n, lk->mult);
+	}
+	return false;
+}
+
+static bool lookups_ok(struct check *c)
+{
+	const struct img_hdr *h = c->h;
+	const struct img_lookup *lk = (const void *)(c->word + h->lookups);
+	__u64 entries = 1;
+	__u32 vectors = 0;
+
+	if (h->nr_lookups > IMG_MAX_LOOKUPS || h->nr_vectors > IMG_MAX_VECTORS ||
+	    !inside(c, h->lookups, h->nr_lookups, sizeof(*lk) / 4) ||
+	    (h->nr_positions && !h->nr_vectors))
+		return false;
+	for (__u32 i = 0; i < h->nr_lookups; i++, lk++) {
+		if (!lookup_ok(c, lk))
+			return false;
+		entries *= lk->mult;
+		if (entries > c->words)
+			return false;
+		if (!lk->vector)
+			continue;
+		if (!inside(c, lk->vector, entries, 1))
+			return false;
+		for (__u32 e = 0; e < entries; e++)
+			if (!root_ok(c, c->word[lk->vector + e]))
+				return false;
+		entries = 1;
+		vectors++;
+	}
+	return vectors == h->nr_vectors && (!h->nr_lookups || lk[-1].vector);
+}
+
+/* A record that names a key names one that there is. */
+static bool late_key_ok(const struct img_late *rec)
+{
+	switch (rec->op & ~LATE_NOT) {
+	case LATE_KEY_RANGE:
+		return rec->words >= 2 && rec->words % 2 == 0 && rec->data[0] < NR_KEYS;
+	case LATE_ADDR_MASK:
+		return rec->words == 4 && rec->data[0] < NR_KEYS;
+	case LATE_HOTDROP:
+		return rec->words == 2;
+	case LATE_MARK:
+		return rec->words == 3;
+	}
+	return true;
+}
+
+/* A late list: framed to its end, or to a record that was checked already. */
+static bool late_ok(struct check *c, __u32 at)
+{
+	for (;;) {
+		const struct img_late *rec;
+
+		if (!inside(c, at, 1, 1))
+			return false;
+		if (c->seen[at] & SEEN_LATE)
+			return true;
+		rec = (const void *)(c->word + at);
+		if ((rec->op & ~LATE_NOT) >= NR_LATE_OPS || !rec->words ||
+		    !inside(c, at, rec->words, 1) || !late_key_ok(rec))
+			return false;
+		c->seen[at] |= SEEN_LATE;
+		if (rec->op == LATE_END)
+			return true;
+		at += rec->words;
+	}
+}
+
+static bool interval_ok(const struct check *c, __u32 start, __u32 end)
+{
+	const struct img_action *act = (const void *)(c->word + c->h->actions);
+
+	return start <= end && end <= c->h->nr_positions &&
+	       (start == end || act[start].chain_end == end);
+}
+
+static bool action_ok(struct check *c, __u32 pos)
+{
+	const struct img_action *all = (const void *)(c->word + c->h->actions);
+	const struct img_action *act = &all[pos];
+
+	/* Chains do not overlap: one goes on to its end, or ends here. */
+	if (act->chain_end <= pos || act->chain_end > c->h->nr_positions ||
+	    (pos + 1 < act->chain_end && all[pos + 1].chain_end != act->chain_end))
+		return false;
+	if (act->slot < NR_HOOKS || act->slot >= c->h->nr_slots || act->act >= NR_ACTS)
+		return false;
+	if (act->late && !late_ok(c, act->late))
+		return false;
+	switch (act->act) {
+	case ACT_JUMP:
+	case ACT_GOTO:
+		return interval_ok(c, act->arg, act->arg2);
+	case ACT_LOG:
+	case ACT_CONNMARK:
+	case ACT_SET:
+		return inside(c, act->arg, 1, 1);
+	}
+	return true;
+}
+
+static bool actions_ok(struct check *c)
+{
+	const struct img_hdr *h = c->h;
+
+	if (h->nr_positions > IMG_MAX_POSITIONS ||
+	    !inside(c, h->actions, h->nr_positions, sizeof(struct img_action) / 4))
+		return false;
+	for (__u32 pos = 0; pos < h->nr_positions; pos++)
+		if (!action_ok(c, pos))
+			return false;
+	for (int i = 0; i < NR_HOOKS; i++)
+		if (!interval_ok(c, h->hook[i].start, h->hook[i].end) ||
+		    h->hook[i].policy > ACT_DROP || h->hook[i].slot >= h->nr_slots)
+			return false;
+	return true;
+}
+
+/* Both tables have a power of two of slots, of which one is free to end a probe. */
+static bool tables_ok(const struct check *c)
+{
+	const struct img_hdr *h = c->h;
+	const struct img_iface *iface = (const void *)(c->word + h->iftab);
+	const struct img_mac *mac = (const void *)(c->word + h->mactab);
+	__u32 free_if = 0, free_mac = 0;
+
+	if ((h->iftab_mask & (h->iftab_mask + 1)) || (h->mactab_mask & (h->mactab_mask + 1)) ||
+	    !inside(c, h->iftab, (__u64)h->iftab_mask + 1, sizeof(*iface) / 4) ||
+	    !inside(c, h->mactab, (__u64)h->mactab_mask + 1, sizeof(*mac) / 4))
+		return false;
+	for (__u32 i = 0; i <= h->iftab_mask; i++)
+		free_if += !iface[i].ifindex;
+	for (__u32 i = 0; i <= h->mactab_mask; i++)
+		free_mac += !mac[i].class;
+	return free_if && free_mac;
+}
+
+int image_verify(const __u32 *word, size_t words)
+{
+	struct check c = { .word = word, .words = words, .h = (const void *)word };
+	bool ok;
+
+	if (words < sizeof(*c.h) / 4 || words > 0x7fffffff || c.h->magic != IMG_MAGIC ||
+	    c.h->abi != IMG_ABI || c.h->words < sizeof(*c.h) / 4 || c.h->words > words)
+		return -EBADMSG;
+	c.words = c.h->words;
+	c.seen = calloc(c.words, 1);
+	if (!c.seen)
+		return -ENOMEM;
+	ok = actions_ok(&c) && lookups_ok(&c) && tables_ok(&c);
+	free(c.seen);
+	return ok ? 0 : -EBADMSG;
+}

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vectors.c - hash-consed three-level bit vectors over rule positions
+ *
+ * Theory of operation
+ * ===================
+ * Problem: a key with n boundaries has n vectors of up to 262144 bits, of which
+ * neighbours differ in a few bits. Storing them whole takes n * N / 8 bytes and
+ * building them n * N steps.
+ *
+ * Idea: equal subtrees are one node. Sweeping the boundaries in order, only the
+ * leaves toggled at a boundary change; their mids and the root are looked up by
+ * hash and made only if no equal node exists. The hash of a node is a sum of one
+ * term per child, so a changed child changes it in constant time:
+ *
+ *	hash(node) = sum over children i of mix(i, child i)	(mod 2^64)
+ *
+ * Example, three positions, boundaries 10 and 20:
+ *	position 0: keys 10..19		[0, 10)   {1}	root A -> mid m -> 010
+ *	position 1: any key		[10, 20)  {0,1}	root B -> mid n -> 011
+ *					[20, max] {1}	root A again, found by hash
+ *
+ * Equality is decided by comparing nodes; the hash only finds candidates.
+ *
+ * Reference: hash-consing is Ershov 1958 / Goto 1974; the leaf-mask-and-popcount
+ * form is the array mapped trie of Bagwell 2001 ("Ideal Hash Trees").
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../progs/abi/image.h"
+#include "image.h"
+#include "vectors.h"
+
+#define NONE	0xffffffffu
+
+/*
+ * struct node - @mask's bits have a child each, at child[at..]
+ * @pop:  positions below it
+ * @word: where the image holds it, 0: not yet
+ */
+struct node {
+	__u64 mask;
+	__u64 hash;
+	__u64 at;
+	__u32 pop;
+	__u32 word;
+};
+
+/*
+ * struct level - all nodes of one level
+ * Mids have leaf words for children, roots have ids of mids.
+ * @slot:  open-addressed hash table of node ids, NONE free
+ * @words: image words of all nodes
+ */
+struct level {
+	struct node *node;
+	__u32 nr;
+	__u32 cap;
+	__u64 *child;
+	size_t nr_child;
+	size_t cap_child;
+	__u32 *slot;
+	__u32 slot_mask;
+	size_t words;
+	bool roots;
+};
+
+/* struct memo - intersections of mids already made: (a << 32 | b) -> id */
+struct memo {
+	struct {
+		__u64 pair;
+		__u32 id;
+		__u32 used;
+	} *slot;
+	__u32 mask;
+	__u32 nr;
+};
+
+struct vectors {
+	struct level mid;
+	struct level root;
+	struct memo memo;
+};
+
+/*
+ * struct sweep
+ * @bits, @term: leaf words and each one's term in its mid's hash
+ * @mid:	 per root bit: the mid under change
+ * @child, @root_term: ids of the mids as last interned, and their hash terms
+ * @dirty:	 mids toggled since
+ */
+struct sweep {
+	struct vectors *v;
+	__u64 *bits;
+	__u64 *term;
+	struct {
+		__u64 mask;
+		__u64 hash;
+		__u64 dirty;
+	} mid[64];
+	__u64 child[64];
+	__u64 root_term[64];
+	__u64 root_mask;
+	__u64 root_hash;
+	__u64 dirty;
+};
+
+/* Finaliser of MurmurHash3 (public domain, A. Appleby), over a child and its place. */
+static __u64 mix(unsigned int i, __u64 child)
+{
+	__u64 x = child + (i + 1) * 0x9e3779b97f4a7c15ull;
+
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
+	return x ^ (x >> 33);
+}
+
+static int level_rehash(struct level *l, __u32 slots)
+{
+	__u32 *slot = malloc(slots * sizeof(*slot));
+
+	if (!slot)
+		return -ENOMEM;
+	memset(slot, 0xff, slots * sizeof(*slot));
+	for (__u32 id = 0; id < l->nr; id++) {
+		__u32 i = l->node[id].hash & (slots - 1);
+
+		while (slot[i] != NONE)
+			i = (i + 1) & (slots - 1);
+		slot[i] = id;
+	}
+	free(l->slot);
+	l->slot = slot;
+	l->slot_mask = slots - 1;
+	return 0;
+}
+
+static int level_reserve(struct level *l)
+{
+	if (l->nr == l->cap) {
+		__u32 cap = l->cap ? l->cap * 2 : 64;
+		struct node *node = realloc(l->node, cap * sizeof(*node));
+
+		if (!node)
+			return -ENOMEM;
+		l->node = node;
+		l->cap = cap;
+	}
+	if (l->nr_child + 64 > l->cap_child) {
+		size_t cap = l->cap_child ? l->cap_child * 2 : 1024;
+		__u64 *child = realloc(l->child, cap * sizeof(*child));
+
+		if (!child)
+			return -ENOMEM;
+		l->child = child;
+		l->cap_child = cap;
+	}
+	if (!l->slot || l->nr >= l->slot_mask / 2)
+		return level_rehash(l, l->slot ? (l->slot_mask + 1) * 2 : 128);
+	return 0;
+}
+
+static bool node_is(const struct level *l, const struct node *n, __u64 mask, const __u64 *dense)
+{
+	const __u64 *child = l->child + n->at;
+
+	if (n->mask != mask)
+		return false;
+	for (; mask; mask &= mask - 1)
+		if (*child++ != dense[__builtin_ctzll(mask)])
+			return false;
+	return true;
+}
+
+/* The node with children dense[i] for the bits i of @mask: found, or made. */
+static int level_intern(struct vectors *v, struct level *l, __u64 mask, const __u64 *dense,
+			__u64 hash, __u32 *id)
+{
+	struct node *n;
+	__u32 i;
+	int err = level_reserve(l);
+
+	if (err)
+		return err;
+	for (i = hash & l->slot_mask; l->slot[i] != NONE; i = (i + 1) & l->slot_mask) {
+		n = &l->node[l->slot[i]];
+		if (n->hash == hash && node_is(l, n, mask, dense)) {
+			*id = l->slot[i];
+			return 0;
+		}
+	}
+	l->slot[i] = l->nr;
+	*id = l->nr;
+	n = &l->node[l->nr++];
+	*n = (struct node){ .mask = mask, .hash = hash, .at = l->nr_child };
+	for (; mask; mask &= mask - 1) {
+		__u64 c = dense[__builtin_ctzll(mask)];
+
+		l->child[l->nr_child++] = c;
+		n->pop += l->roots ? v->mid.node[c].pop : (__u32)__builtin_popcountll(c);
+	}
+	l->words += 2 + (l->roots ? ((l->nr_child - n->at) + 1) / 2 * 2
+				  : 2 * (l->nr_child - n->at));
+	return 0;
+}
+
+struct vectors *vectors_new(void)
+{
+	struct vectors *v = calloc(1, sizeof(*v));
+
+	if (v)
+		v->root.roots = true;
+	return v;
+}
+
+static void level_free(struct level *l)
+{
+	free(l->node);
+	free(l->child);
+	free(l->slot);
+}
+
+void vectors_free(struct vectors *v)
+{
+	if (!v)
+		return;
+	level_free(&v->mid);
+	level_free(&v->root);
+	free(v->memo.slot);
+	free(v);
+}
+
+struct sweep *sweep_new(struct vectors *v, __u32 nr)
+{
+	size_t leaves = ((size_t)nr + 4095) / 4096 * 64;
+	struct sweep *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->v = v;
+	s->bits = calloc(leaves + 1, sizeof(*s->bits));
+	s->term = calloc(leaves + 1, sizeof(*s->term));
+	if (!s->bits || !s->term) {
+		sweep_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void sweep_free(struct sweep *s)
+{
+	if (!s)
+		return;
+	free(s->bits);
+	free(s->term);
+	free(s);
+}
+
+void sweep_toggle(struct sweep *s, __u32 pos)
+{
+	s->bits[pos >> 6] ^= 1ull << (pos & 63);
+	s->mid[pos >> 12].dirty |= 1ull << ((pos >> 6) & 63);
+	s->dirty |= 1ull << (pos >> 12);
+}
+
+/* Brings mid @a's mask and hash up to date with the leaves toggled under it. */
+static void sweep_mid(struct sweep *s, unsigned int a)
+{
+	for (__u64 d = s->mid[a].dirty; d; d &= d - 1) {
+		unsigned int b = __builtin_ctzll(d);
+		__u64 *term = &s->term[a << 6 | b];
+		__u64 word = s->bits[a << 6 | b];
+		__u64 now = word ? mix(b, word) : 0;
+
+		s->mid[a].hash += now - *term;
+		*term = now;
+		if (word)
+			s->mid[a].mask |= 1ull << b;
+		else
+			s->mid[a].mask &= ~(1ull << b);
+	}
+	s->mid[a].dirty = 0;
+}
+
+int sweep_root(struct sweep *s, __u32 *root)
+{
+	struct vectors *v = s->v;
+
+	for (; s->dirty; s->dirty &= s->dirty - 1) {
+		unsigned int a = __builtin_ctzll(s->dirty);
+		__u64 now = 0;
+
+		sweep_mid(s, a);
+		if (s->mid[a].mask) {
+			__u32 id;
+			int err = level_intern(v, &v->mid, s->mid[a].mask, &s->bits[a << 6],
+					       s->mid[a].hash, &id);
+			if (err)
+				return err;
+			s->child[a] = id;
+			now = mix(a, id);
+			s->root_mask |= 1ull << a;
+		} else {
+			s->root_mask &= ~(1ull << a);
+		}
+		s->root_hash += now - s->root_term[a];
+		s->root_term[a] = now;
+	}
+	return level_intern(v, &v->root, s->root_mask, s->child, s->root_hash, root);
+}
+
+static int memo_grow(struct memo *m)
+{
+	__u32 slots = m->slot ? (m->mask + 1) * 2 : 256;
+	struct memo n = { .slot = calloc(slots, sizeof(*n.slot)), .mask = slots - 1, .nr = m->nr };
+
+	if (!n.slot)
+		return -ENOMEM;
+	for (__u32 i = 0; m->slot && i <= m->mask; i++) {
+		__u32 j;
+
+		if (!m->slot[i].used)
+			continue;
+		for (j = mix(0, m->slot[i].pair) & n.mask; n.slot[j].used; j = (j + 1) & n.mask)
+			;
+		n.slot[j] = m->slot[i];
+	}
+	free(m->slot);
+	*m = n;
+	return 0;
+}
+
+/* Intersection of two mids: *id, or NONE when they have no position in common. */
+static int mid_and(struct vectors *v, __u32 a, __u32 b, __u32 *id)
+{
+	const struct level *l = &v->mid;
+	__u64 pair = a < b ? (__u64)a << 32 | b : (__u64)b << 32 | a;
+	__u64 mask = 0, hash = 0, dense[64];
+	struct memo *m = &v->memo;
+	__u32 i;
+	int err;
+
+	*id = a;
+	if (a == b)
+		return 0;
+	if (!m->slot || m->nr >= m->mask / 2) {
+		err = memo_grow(m);
+		if (err)
+			return err;
+	}
+	for (i = mix(0, pair) & m->mask; m->slot[i].used; i = (i + 1) & m->mask) {
+		if (m->slot[i].pair == pair) {
+			*id = m->slot[i].id;
+			return 0;
+		}
+	}
+
+	for (__u64 both = l->node[a].mask & l->node[b].mask; both; both &= both - 1) {
+		unsigned int bit = __builtin_ctzll(both);
+		__u64 below = (1ull << bit) - 1;
+		__u64 w = l->child[l->node[a].at + __builtin_popcountll(l->node[a].mask & below)] &
+			  l->child[l->node[b].at + __builtin_popcountll(l->node[b].mask & below)];
+
+		if (!w)
+			continue;
+		dense[bit] = w;
+		mask |= 1ull << bit;
+		hash += mix(bit, w);
+	}
+	*id = NONE;
+	if (mask) {
+		err = level_intern(v, &v->mid, mask, dense, hash, id);
+		if (err)
+			return err;
+	}
+	m->slot[i].pair = pair;
+	m->slot[i].id = *id;
+	m->slot[i].used = 1;
+	m->nr++;
+	return 0;
+}
+
+int vectors_and(struct vectors *v, __u32 a, __u32 b, __u32 *root)
+{
+	const struct level *l = &v->root;
+	__u64 mask = 0, hash = 0, dense[64];
+
+	*root = a;
+	if (a == b)
+		return 0;
+	for (__u64 both = l->node[a].mask & l->node[b].mask; both; both &= both - 1) {
+		unsigned int bit = __builtin_ctzll(both);
+		__u64 below = (1ull << bit) - 1;
+		__u32 ma = l->child[l->node[a].at + __builtin_popcountll(l->node[a].mask & below)];
+		__u32 mb = l->child[l->node[b].at + __builtin_popcountll(l->node[b].mask & below)];
+		__u32 id;
+		int err = mid_and(v, ma, mb, &id);
+
+		if (err)
+			return err;
+		if (id == NONE)
+			continue;
+		dense[bit] = id;
+		mask |= 1ull << bit;
+		hash += mix(bit, id);
+	}
+	return level_intern(v, &v->root, mask, dense, hash, root);
+}
+
+bool vectors_has(const struct vectors *v, __u32 root, __u32 pos)
+{
+	const struct node *n = &v->root.node[root];
+	__u64 bit = 1ull << (pos >> 12);
+	__u64 mid;
+
+	if (!(n->mask & bit))
+		return false;
+	mid = v->root.child[n->at + __builtin_popcountll(n->mask & (bit - 1))];
+	n = &v->mid.node[mid];
+	bit = 1ull << ((pos >> 6) & 63);
+	if (!(n->mask & bit))
+		return false;
+	return v->mid.child[n->at + __builtin_popcountll(n->mask & (bit - 1))] >> (pos & 63) & 1;
+}
+
+__u32 vectors_population(const struct vectors *v, __u32 root)
+{
+	return v->root.node[root].pop;
+}
+
+__u32 vectors_roots(const struct vectors *v)
+{
+	return v->root.nr;
+}
+
+size_t vectors_words(const struct vectors *v)
+{
+	return v->mid.words + v->root.words;
+}
+
+static __u32 mid_emit(struct vectors *v, __u32 id, struct imgbuf *b)
+{
+	struct node *n = &v->mid.node[id];
+	unsigned int nr = __builtin_popcountll(n->mask);
+
+	if (!n->word) {
+		n->word = imgbuf_alloc(b, 2 + 2 * nr, 2);
+		imgbuf_put64(b, n->word, n->mask);
+		for (unsigned int i = 0; i < nr; i++)
+			imgbuf_put64(b, n->word + 2 + 2 * i, v->mid.child[n->at + i]);
+	}
+	return n->word;
+}
+
+__u32 vectors_emit(struct vectors *v, __u32 root, struct imgbuf *b)
+{
+	struct node *n = &v->root.node[root];
+	unsigned int nr = __builtin_popcountll(n->mask);
+	__u32 child[64];
+
+	if (!n->word) {
+		for (unsigned int i = 0; i < nr; i++)
+			child[i] = mid_emit(v, v->root.child[n->at + i], b);
+		n->word = imgbuf_alloc(b, 2 + nr, 2);
+		imgbuf_put64(b, n->word, n->mask);
+		imgbuf_copy(b, n->word + 2, child, nr);
+	}
+	return n->word;
+}
