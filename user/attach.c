@@ -212,6 +212,7 @@ int attach_all(struct instance *in, const struct generation *gen,
 
 	if (snprintf(dir, sizeof(dir), "%s/links", in->dir) >= (int)sizeof(dir))
 		return -ENAMETOOLONG;
+	loader_quiet();
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
 	drop_stale(in, ifs, n);
@@ -237,6 +238,7 @@ int attach_detach_all(struct instance *in)
 	size_t n, i;
 	int err;
 
+	loader_quiet();
 	err = ifaces_list(&ifs, &n);
 	if (err)
 		return err;

@@ -81,6 +81,7 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 		      const struct generation *share, struct generation *gen);
 int generation_open(struct instance *in, int number, struct generation *gen);
 void generation_close(struct generation *gen);
+void loader_quiet(void);
 
 /* grow.c */
 int instance_grow(struct instance *in, const struct tier *need);

@@ -23,11 +23,17 @@
 
 #define FIB_SKIP_NEIGH	(1u << 2)	/* BPF_FIB_LOOKUP_SKIP_NEIGH, Linux 6.3 */
 
-static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+static int print_debug(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	if (!getenv("BPFIPT_DEBUG"))
 		return 0;
 	return vfprintf(stderr, fmt, ap);
+}
+
+/* loader_quiet() - libbpf speaks only when $BPFIPT_DEBUG is set */
+void loader_quiet(void)
+{
+	libbpf_set_print(print_debug);
 }
 
 /* Does this kernel's BTF know an enumerator of that name? */
@@ -247,7 +253,7 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 	char dir[PATH_MAX];
 	int err;
 
-	libbpf_set_print(libbpf_quiet);
+	loader_quiet();
 	if (snprintf(dir, sizeof(dir), "%s/g%d", in->dir, number) >= (int)sizeof(dir))
 		return -ENAMETOOLONG;
 	pins_remove(dir);

@@ -2,9 +2,11 @@
 /*
  * pins.c - where an instance lives on the BPF file system
  *
- * `ip netns exec` mounts a fresh /sys and so hides /sys/fs/bpf; the instance is
- * then reached through init's root, /proc/1/root/sys/fs/bpf. A machine without a
- * mounted bpffs gets one there, in init's mount namespace.
+ * `ip netns exec` mounts a fresh /sys and so hides /sys/fs/bpf. It is still there
+ * in the mount namespace that we came from, and an ancestor of ours is still in it:
+ * /proc/PID/root/sys/fs/bpf, trying our parent, its parent, ... and init. A machine
+ * without a mounted bpffs gets one, in the mount namespace of the oldest ancestor
+ * that we may enter.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +31,6 @@
 #endif
 
 #define BPFFS		"/sys/fs/bpf"
-#define INIT_BPFFS	"/proc/1/root" BPFFS
 
 static bool is_bpffs(const char *path)
 {
@@ -38,25 +39,78 @@ static bool is_bpffs(const char *path)
 	return !statfs(path, &sfs) && (unsigned long)sfs.f_type == BPF_FS_MAGIC;
 }
 
-/* Mount bpffs where init sees it: a child changes namespace, not we. */
-static int mount_bpffs(void)
+/* Parent of @pid, 0 when there is none or it cannot be told. */
+static pid_t parent_of(pid_t pid)
 {
-	pid_t pid = fork();
+	char path[64], buf[512], *p;
+	int fd, n, ppid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	buf[n] = 0;
+	p = strrchr(buf, ')');		/* the name may hold anything */
+	if (!p || sscanf(p + 1, " %*c %d", &ppid) != 1)
+		return 0;
+	return ppid;
+}
+
+/* Mount bpffs where @pid sees it: a child changes namespace, not we. */
+static int mount_bpffs(pid_t pid)
+{
+	pid_t child = fork();
 	int status;
 
-	if (pid < 0)
+	if (child < 0)
 		return -errno;
-	if (!pid) {
-		int fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (!child) {
+		char path[64];
+		int fd;
 
+		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 || setns(fd, CLONE_NEWNS) ||
 		    (!is_bpffs(BPFFS) && mount("bpf", BPFFS, "bpf", 0, "mode=0700")))
-			_exit(errno ?: 1);
+			_exit(1);
 		_exit(0);
 	}
-	if (waitpid(pid, &status, 0) < 0)
+	if (waitpid(child, &status, 0) < 0)
 		return -errno;
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -ENODEV;
+}
+
+/* Where bpffs is: ours, an ancestor's, or one we mount. */
+static int find_bpffs(char *path, size_t len)
+{
+	pid_t pid, oldest = getpid();
+	int err;
+
+	snprintf(path, len, "%s", BPFFS);
+	if (is_bpffs(path))
+		return 0;
+	for (pid = getppid(); pid > 0; pid = parent_of(pid)) {
+		char root[64];
+
+		snprintf(path, len, "/proc/%d/root%s", pid, BPFFS);
+		if (is_bpffs(path))
+			return 0;
+		snprintf(root, sizeof(root), "/proc/%d/root/.", pid);
+		if (!access(root, R_OK))
+			oldest = pid;
+	}
+	err = mount_bpffs(oldest);
+	if (err)
+		return err;
+	if (oldest == getpid())
+		snprintf(path, len, "%s", BPFFS);
+	else
+		snprintf(path, len, "/proc/%d/root%s", oldest, BPFFS);
+	return is_bpffs(path) ? 0 : -ENODEV;
 }
 
 static int make_dir(const char *path)
@@ -67,21 +121,11 @@ static int make_dir(const char *path)
 /* pins_root() - the directory of all instances. Return: 0 or -errno. */
 int pins_root(char *path, size_t len)
 {
-	const char *fs = NULL;
-	int err;
+	char fs[128];
+	int err = find_bpffs(fs, sizeof(fs));
 
-	if (is_bpffs(BPFFS)) {
-		fs = BPFFS;
-	} else if (is_bpffs(INIT_BPFFS)) {
-		fs = INIT_BPFFS;
-	} else {
-		err = mount_bpffs();
-		if (err)
-			return err;
-		fs = is_bpffs(BPFFS) ? BPFFS : INIT_BPFFS;
-		if (!is_bpffs(fs))
-			return -ENODEV;
-	}
+	if (err)
+		return err;
 	if (snprintf(path, len, "%s/bpf-iptables", fs) >= (int)len)
 		return -ENAMETOOLONG;
 	return make_dir(path);
