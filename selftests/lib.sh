@@ -24,6 +24,7 @@ TAP_BAD=0
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/bpfipt.XXXXXX") || exit 1
 SUFFIX=$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
 DEFERRED=()
+NS_INODES=()
 
 # defer CMD... - run when the script ends, whatever the reason
 defer() {
@@ -33,13 +34,20 @@ defer() {
 	DEFERRED+=("$q")
 }
 
-lib_cleanup() {
-	local rc=$? i
+run_deferred() {
+	local i
 
-	trap - EXIT INT TERM HUP
 	for ((i = ${#DEFERRED[@]} - 1; i >= 0; i--)); do
 		eval "${DEFERRED[i]}" >/dev/null 2>&1
 	done
+	DEFERRED=()
+}
+
+lib_cleanup() {
+	local rc=$?
+
+	trap - EXIT INT TERM HUP
+	run_deferred
 	rm -rf "$TMP"
 	exit "$rc"
 }
@@ -97,8 +105,22 @@ tap_note() {
 	printf '%s\n' "$@" | sed 's/^/# /'
 }
 
-# tap_done - plan line and exit status
+# leftovers - name what this test's clean-up did not remove
+leftovers() {
+	local inode
+
+	ip netns list 2>/dev/null | grep "^bi$SUFFIX"
+	for inode in "${NS_INODES[@]}"; do
+		ls -d /sys/fs/bpf/bpf-iptables/*"$inode"* 2>/dev/null
+	done
+}
+
+# tap_done - clean up, see that nothing is left, plan line and exit status
 tap_done() {
+	if [ ${#NS_INODES[@]} -gt 0 ]; then
+		run_deferred
+		tap_same "nothing is left behind" "" "$(leftovers)"
+	fi
 	echo "1..$TAP_N"
 	[ "$TAP_BAD" -eq 0 ]
 	exit $?
@@ -143,6 +165,7 @@ ns_name() {
 ns_add() {
 	ip netns add "$1" || return
 	defer ip netns del "$1"
+	NS_INODES+=("$(stat -L -c %i "/run/netns/$1")")
 	ip -n "$1" link set lo up
 	ns_write "$1" net/ipv6/conf/all/disable_ipv6 1
 	ns_write "$1" net/ipv6/conf/default/disable_ipv6 1

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
+# hooks: tc xdp
 #
 # random.sh - random rulesets, random frames: same deliveries, same counters
 #

@@ -166,11 +166,19 @@ agree() {
 	tap_ok $rc "$1"
 }
 
-# agree_and TEXT WHERE N < frames - agree, and the reference delivered N at WHERE:
-# so that a case cannot pass because nothing ever got anywhere
+# agree_and TEXT WHERE N [WHERE N]... < frames - agree, and the reference delivered
+# N at WHERE: so that a case cannot pass because nothing ever got anywhere
 agree_and() {
-	agree "$1"
-	tap_same "$1: $3 at $2" "$3" "$(delivered "$2")"
+	local text=$1 want='' got=''
+
+	agree "$text"
+	shift
+	while [ $# -gt 1 ]; do
+		want+="$2 at $1 "
+		got+="$(delivered "$1") at $1 "
+		shift 2
+	done
+	tap_same "$text: $want" "$want" "$got"
 }
 
 # bpf_init - put the device under test in place (nothing to do for native ones)
