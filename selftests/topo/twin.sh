@@ -181,6 +181,24 @@ agree_and() {
 	tap_same "$text: $want" "$want" "$got"
 }
 
+# both_ip ARGS... - the same `ip` command in both routers
+both_ip() {
+	ip -n "${NS[ref.r]}" "$@" && ip -n "${NS[dut.r]}" "$@"
+}
+
+# if_add NAME [index N] - one more interface, up, in both routers; its peer is NAMEp
+if_add() {
+	local name=$1
+
+	shift
+	both_ip link add "$name" "$@" type veth peer name "${name}p" &&
+		both_ip link set "$name" arp off up && both_ip link set "${name}p" arp off up
+}
+
+if_del() {
+	both_ip link del "$1"
+}
+
 # bpf_init - put the device under test in place (nothing to do for native ones)
 bpf_init() {
 	[ "$DUT" = bpf ] || return 0

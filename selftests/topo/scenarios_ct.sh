@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck source=selftests/topo/twin.sh
+# hooks: tc xdp netfilter
+#
+# scenarios_ct.sh - the scenarios that need connection tracking
+#
+# Continues scenarios.sh (pcn-iptables local_test6, 30, conntrack_tcp_1..4,
+# conntrack_udp_1, 2). Frames are a conversation as it happens on the wire, so a
+# step that blocks the first leaves the rest without a connection. Every step uses
+# ports of its own: what the kernel tracked before must not help.
+
+. "$(dirname "$0")/twin.sh"
+twin_up wire
+dut -A INPUT -m conntrack --ctstate NEW -j ACCEPT >"$TMP/probe" 2>&1 ||
+	skip_all "conntrack is refused: $(head -1 "$TMP/probe")"
+
+C=10.1.0.2 S=10.2.0.2
+PORT=40000
+
+# handshake FROM A B DPORT - FROM's side opens; leaves the source port in PORT
+handshake() {
+	local back=s
+
+	[ "$1" = c ] || back=c
+	cat <<-END
+		$1 tcp $2:$PORT $3:$4 flags=S seq=100
+		$back tcp $3:$4 $2:$PORT flags=SA seq=500 ack=101
+		$1 tcp $2:$PORT $3:$4 flags=A seq=101 ack=501
+	END
+}
+# talk FROM A B DPORT - five bytes, then an orderly close by the other side
+talk() {
+	local back=s
+
+	[ "$1" = c ] || back=c
+	cat <<-END
+		$1 tcp $2:$PORT $3:$4 flags=PA seq=101 ack=501 len=5
+		$back tcp $3:$4 $2:$PORT flags=A seq=501 ack=106
+		$back tcp $3:$4 $2:$PORT flags=FA seq=501 ack=106
+		$1 tcp $2:$PORT $3:$4 flags=FA seq=106 ack=502
+		$back tcp $3:$4 $2:$PORT flags=A seq=502 ack=107
+	END
+}
+scene() {
+	SCENE=$1
+	reset_rules
+}
+is() {
+	local text=$1
+
+	both -Z
+	shift
+	PORT=$((PORT + 1))
+	agree_and "$SCENE: $text" "$@"
+}
+ipt() {
+	both "$@" || tap_ok 1 "$SCENE: iptables $*"
+}
+# connects TEXT WANT-AT-SERVER WANT-AT-CLIENT
+connects() {
+	is "$1" s "$2" c "$3" < <(handshake c $C $S 60123)
+}
+allow() {
+	ipt "$@" -j ACCEPT
+}
+
+scene "states in any order"
+ipt -P INPUT DROP
+ipt -P OUTPUT DROP
+connects "INPUT and OUTPUT DROP" 2 1
+ipt -P FORWARD DROP
+connects "FORWARD DROP" 0 0
+allow -A FORWARD -m conntrack --ctstate ESTABLISHED
+connects "only ESTABLISHED" 0 0
+allow -I FORWARD -m conntrack --ctstate NEW
+connects "NEW before it" 2 1
+ipt -D FORWARD -m conntrack --ctstate NEW -j ACCEPT
+connects "NEW deleted" 0 0
+allow -A FORWARD -m conntrack --ctstate NEW
+connects "NEW after it" 2 1
+ipt -F FORWARD
+allow -A FORWARD -s $C -d $S
+connects "one way only" 2 0
+allow -I FORWARD -m conntrack --ctstate ESTABLISHED
+connects "and the established way back" 2 1
+
+# who may open: A and not B
+one_way() {
+	local a=$1 b=$2
+
+	ipt -P FORWARD DROP
+	allow -A FORWARD -s "$b" -p tcp -m conntrack --ctstate ESTABLISHED
+	ipt -A FORWARD -s "$b" -p tcp -m conntrack --ctstate INVALID -j DROP
+	allow -A FORWARD -s "$a" -p tcp -m conntrack --ctstate NEW
+	allow -A FORWARD -s "$a" -p tcp -m conntrack --ctstate ESTABLISHED
+	ipt -A FORWARD -s "$a" -p tcp -m conntrack --ctstate INVALID -j DROP
+}
+for n in 1 2; do
+	scene "TCP, the client may open, run $n"
+	one_way $C $S
+	is "client opens" s 2 c 1 < <(handshake c $C $S 9091)
+	scene "TCP, the server may open, run $n"
+	one_way $S $C
+	is "client cannot" s 0 c 0 < <(handshake c $C $S 9092)
+	is "server can" s 1 c 2 < <(handshake s $S $C 9093)
+done
+scene "TCP with data and close"
+one_way $C $S
+is "whole life" s 4 c 4 < <(handshake c $C $S 9094; talk c $C $S 9094)
+if [ "$DUT" = bpf ]; then
+	tap_check "$SCENE: the flow is listed in TIME_WAIT" \
+		grep -q "TIME_WAIT.*$C" <(ns_exec "${NS[dut.r]}" "$BPFIPT" conntrack 2>/dev/null)
+fi
+scene "TCP opened and closed without data"
+one_way $C $S
+is "whole life" s 4 c 3 < <(
+	handshake c $C $S 9095
+	echo "s tcp $S:9095 $C:$PORT flags=FA seq=501 ack=101"
+	echo "c tcp $C:$PORT $S:9095 flags=FA seq=101 ack=502"
+	echo "s tcp $S:9095 $C:$PORT flags=A seq=502 ack=102"
+	echo "c tcp $C:$PORT $S:9095 flags=A seq=102 ack=502"
+)
+one_way $S $C
+
+udp_rules() {
+	ipt -P FORWARD DROP
+	allow -A FORWARD -s $S -p udp -m conntrack --ctstate NEW
+	allow -A FORWARD -s $S -p udp -m conntrack --ctstate ESTABLISHED
+	allow -A FORWARD -s $C -p udp -m conntrack --ctstate ESTABLISHED
+	allow -A FORWARD -p icmp
+}
+scene "UDP, only the server may begin"
+udp_rules
+is "client first: nothing" s 0 < <(echo "c udp $C:50001 $S:50002 len=4")
+is "server, and the port is closed" s 1 c 1 < <(
+	echo "s udp $S:50002 $C:50001 len=4"
+	echo "c icmp $C $S type=3 code=3 pay=4500002010010000401164cb0a0200020a010002c352c351000c0000"
+)
+is "now the client may" s 1 < <(echo "c udp $C:50001 $S:50002 len=4")
+is "and again" s 1 < <(echo "c udp $C:50001 $S:50002 len=4")
+scene "UDP, equal ports"
+udp_rules
+is "both ways" s 1 c 1 < <(
+	echo "s udp $S:50000 $C:50000 len=4"
+	echo "c udp $C:50000 $S:50000 len=4"
+)
+
+scene "counters of one rule among few and many"
+allow -A FORWARD -m conntrack --ctstate ESTABLISHED
+allow -A FORWARD -s $S -m conntrack --ctstate NEW
+five() {
+	for _ in 1 2 3 4 5; do
+		echo "s udp $S:$1 $C:8090 len=10"
+	done
+}
+is "few" c 5 < <(five 6000)
+tap_same "$SCENE: five packets on rule 2" "5 190" "$(saved dut | counters_of FORWARD 2)"
+ipt -F FORWARD
+# shellcheck disable=SC2119
+both_restore < <(
+	printf '%s\n' '*filter' ':FORWARD DROP [0:0]' '-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT' \
+		"-A FORWARD -s $S/32 -m conntrack --ctstate NEW -j ACCEPT"
+	for i in 1 2 3 4 5 6 7 8 9; do
+		echo "-A FORWARD -s 10.9.9.$i/32 -m conntrack --ctstate NEW -j DROP"
+		for p in $(seq 8080 8089); do
+			echo "-A FORWARD -d 10.1.0.$i/32 -p udp -m udp --dport $p -j DROP"
+		done
+	done
+	echo COMMIT
+)
+is "many" c 5 < <(five 6001)
+tap_same "$SCENE: five packets on rule 2 of 101" "5 190" "$(saved dut | counters_of FORWARD 2)"
+tap_done
