@@ -44,11 +44,16 @@ int low_refuse(struct lowering *l, const char *why)
 	return -EOPNOTSUPP;
 }
 
-void low_free_product(struct product *p)
+void low_discard(struct lowering *l)
 {
-	for (int key = 0; key < NR_KEYS; key++)
-		fset_free(p->set[key]);
-	free(p->late);
+	for (size_t i = 0; i < l->out->nr_prod; i++) {
+		for (int key = 0; key < NR_KEYS; key++)
+			fset_free(l->out->prod[i].set[key]);
+		free(l->out->prod[i].late);
+	}
+	free(l->out->prod);
+	l->out->prod = NULL;
+	l->out->nr_prod = 0;
 }
 
 int low_copy(struct lowering *l, size_t i)
@@ -321,33 +326,37 @@ int low_forms(struct lowering *l, unsigned int ok, unsigned int hot)
 	return 0;
 }
 
-/* KEY_L4 from forms and protocol; NULL with *all when it is everything. */
-static struct fset *l4_set(const struct lowering *l, unsigned int forms, bool *all)
-{
-	struct fset *set;
-	int err = 0;
+#define L4_RANGES	(2 * NR_FORMS)
 
-	*all = l->proto_is == LOW_PROTO_ANY && forms == FORMS_ALL;
-	set = *all ? NULL : fset_new();
-	for (int form = 0; set && !err && form < NR_FORMS; form++) {
+/* KEY_L4 from forms and protocol, into @r: number of ranges, 0 for everything. */
+static size_t l4_ranges(const struct lowering *l, unsigned int forms, struct range *r)
+{
+	size_t n = 0;
+
+	if (l->proto_is == LOW_PROTO_ANY && forms == FORMS_ALL)
+		return 0;
+	for (int form = 0; form < NR_FORMS; form++) {
 		__u32 first = L4_KEY(form, 0), last = L4_KEY(form, 255);
-		__u32 mid = L4_KEY(form, l->proto);
+		__u32 proto = L4_KEY(form, l->proto);
 
 		if (!(forms & FORM_BIT(form)))
 			continue;
 		if (l->proto_is == LOW_PROTO_ONE)
-			err = fset_add(set, mid, mid);
-		else if (l->proto_is == LOW_PROTO_ANY)
-			err = fset_add(set, first, last);
-		else	/* the protocol is not 0, so there is a key before it */
-			err = fset_add(set, first, mid - 1) ?:
-			      (mid < last ? fset_add(set, mid + 1, last) : 0);
+			first = last = proto;
+		/* Forms are neighbours: 255 of one is next to 0 of the following. */
+		if (n && r[n - 1].last + 1 == first)
+			n--;
+		else
+			r[n].first = first;
+		if (l->proto_is == LOW_PROTO_NOT) {	/* of a protocol that is not 0 */
+			r[n++].last = proto - 1;
+			if (proto == last)
+				continue;
+			r[n].first = proto + 1;
+		}
+		r[n++].last = last;
 	}
-	if (err) {
-		fset_free(set);
-		set = NULL;
-	}
-	return set;
+	return n;
 }
 
 /* Take out the records that no form left in the product needs. */
@@ -374,34 +383,89 @@ static void prune_late(struct product *p, unsigned int forms)
 	p->late_words = to;
 }
 
-/* Drop dead products, give the others their KEY_L4. */
+/* Room for a product's sets and records behind the products. */
+static size_t packed_size(const struct product *p)
+{
+	size_t size = p->late_words * sizeof(*p->late);
+
+	for (int key = 0; key < NR_KEYS; key++)
+		if (p->set[key])
+			size += sizeof(struct fset) + p->set[key]->n * sizeof(struct range);
+	return size;
+}
+
+/* Copy @p to @to, what it points at to @mem; returns the end of what was written. */
+static char *pack(struct product *to, const struct product *p, char *mem)
+{
+	*to = *p;
+	for (int key = 0; key < NR_KEYS; key++) {
+		struct fset *s = (void *)mem;
+		size_t n;
+
+		if (!p->set[key])
+			continue;
+		n = p->set[key]->n;
+		s->r = (struct range *)(s + 1);
+		s->n = n;
+		memcpy(s->r, p->set[key]->r, n * sizeof(*s->r));
+		to->set[key] = s;
+		mem += sizeof(*s) + n * sizeof(*s->r);
+	}
+	to->late = p->late_words ? (__u32 *)mem : NULL;
+	if (p->late_words)
+		memcpy(mem, p->late, p->late_words * sizeof(*p->late));
+	return mem + p->late_words * sizeof(*p->late);
+}
+
+/*
+ * Leave the live products, with their KEY_L4, in one block of memory: a ruleset holds
+ * 100,000 of them at a time, and touching fresh memory costs more than lowering.
+ */
 int low_finish(struct lowering *l)
 {
 	struct lowered *out = l->out;
-	size_t n = 0;
+	struct range r[LOW_MAX_PRODUCTS][L4_RANGES];
+	struct fset l4[LOW_MAX_PRODUCTS];
+	size_t n = 0, size = 0;
+	struct product *block;
+	char *mem;
 
 	for (size_t i = 0; i < out->nr_prod; i++) {
 		struct product *p = &out->prod[i];
-		bool all;
 
-		if (l->p[i].dead) {
-			low_free_product(p);
-			memset(p, 0, sizeof(*p));
+		if (l->p[i].dead)
 			continue;
-		}
-		p->set[KEY_L4] = l4_set(l, l->p[i].forms, &all);
-		if (!p->set[KEY_L4] && !all)
-			return -ENOMEM;
 		p->hotdrop &= l->p[i].forms;
 		if (p->hotdrop == l->p[i].forms)	/* a guard that reads no records */
 			p->late_words = 0;
 		prune_late(p, l->p[i].forms);
-		if (n != i) {
-			out->prod[n] = *p;
-			memset(p, 0, sizeof(*p));
-		}
+		l4[i].r = r[i];
+		l4[i].n = l4_ranges(l, l->p[i].forms, r[i]);
+		if (l4[i].n)
+			p->set[KEY_L4] = &l4[i];
+		size += (packed_size(p) + 7) & ~(size_t)7;
 		n++;
 	}
+	block = malloc(n * sizeof(*block) + size + 1);	/* no product: not NULL either */
+	if (!block)
+		goto unhook;
+	mem = (char *)(block + n);
+	n = 0;
+	for (size_t i = 0; i < out->nr_prod; i++) {
+		char *end;
+
+		if (l->p[i].dead)
+			continue;
+		end = pack(&block[n++], &out->prod[i], mem);
+		mem += (end - mem + 7) & ~(size_t)7;
+	}
+unhook:
+	for (size_t i = 0; i < out->nr_prod; i++)
+		out->prod[i].set[KEY_L4] = NULL;	/* was this function's own */
+	if (!block)
+		return -ENOMEM;
+	low_discard(l);
+	out->prod = block;
 	out->nr_prod = n;
 	return 0;
 }

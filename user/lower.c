@@ -207,17 +207,17 @@ int rule_lower(const struct rule *r, unsigned int hooks, const struct lower_ctx 
 		ret = lower_target(&l);
 	if (!ret)
 		ret = low_finish(&l);
-	if (ret)
+	if (ret) {
+		low_discard(&l);
 		lowered_free(out);
+	}
 	return ret;
 }
 
 /** lowered_free() - free what rule_lower() filled in; it is empty then */
 void lowered_free(struct lowered *l)
 {
-	for (size_t i = 0; i < l->nr_prod; i++)
-		low_free_product(&l->prod[i]);
-	free(l->prod);
+	free(l->prod);		/* sets and records are in the same block */
 	free(l->params);
 	memset(l, 0, sizeof(*l));
 }

@@ -49,7 +49,8 @@ struct product {
 /*
  * struct lowered - one rule, lowered
  * @prod:	@nr_prod products, a packet being in one of them at most. None: the
- *		rule can never match (`! -s 0/0')
+ *		rule can never match (`! -s 0/0'). One block with all that it points at, to
+ *		be read only: the sets are not for fset_free()
  * @act, @arg, @arg2: action; ACT_JUMP and ACT_GOTO take their chain from the rule
  * @params:	parameter words the action's @arg must point at (LOG ...), or NULL
  * @img_flags:	IMG_F_* this rule needs

@@ -113,9 +113,9 @@ int low_copy(struct lowering *l, size_t i);
 /* "match `what' cannot be enforced by this hook: why", -EOPNOTSUPP. */
 int low_refuse(struct lowering *l, const char *why);
 
-/* lower.c's own: end of a rule; free what a product holds. */
+/* lower.c's own: pack the products of a rule that is done; drop those of one that is not. */
 int low_finish(struct lowering *l);
-void low_free_product(struct product *p);
+void low_discard(struct lowering *l);
 
 __u32 key_max(enum fw_key key);
 /* "None" key that a field has when its header is unreadable; 0: it has none. */

@@ -145,7 +145,7 @@ static int form_of(const struct packet *p)
 	return l4 >= 4 ? FORM_SHORT : FORM_STUB;
 }
 
-static void keys_of(const struct packet *p, const struct lower_ctx *ctx, __u32 *key)
+static inline void keys_of(const struct packet *p, const struct lower_ctx *ctx, __u32 *key)
 {
 	const unsigned char *l4 = p->data + (p->data[0] & 15) * 4;
 	int proto = p->data[9], form = form_of(p);
@@ -298,7 +298,7 @@ static enum say product_eval(const struct product *pr, const __u32 *key, const s
 }
 
 /* What the rule's products make of a packet; *@said: how many did not say no. */
-static enum say products_eval(const struct lowered *low, const __u32 *key,
+static inline enum say products_eval(const struct lowered *low, const __u32 *key,
 			      const struct packet *p, int *said)
 {
 	enum say say = SAY_NO;
