@@ -113,7 +113,7 @@ same_counters() {
 
 # world_inject WORLD FRAMES OUT
 world_inject() {
-	"$INJECT" -c "${NS[$1.c]}:c0" -r "${NS[$1.r]}:eth0:eth1" -s "${NS[$1.s]}:s0" \
+	"$INJECT" -c "${NS[$1.c]}:c0" -r "${NS[$1.r]}:${ETH0:-eth0}:eth1" -s "${NS[$1.s]}:s0" \
 		${TUN:+-t "$TUN"} <"$2" >"$3" 2>"$3.err" || {
 		tap_note "inject ($1) exit $?: $(cat "$3.err")"
 		return 1
@@ -292,8 +292,8 @@ carrier() {
 	ip -n "$1" link show "$2" | grep -q 'state UP\|LOWER_UP'
 }
 
-# twin_up [wire|stack] - build both worlds and put the firewalls in place
-twin_up() {
+# twin_up_raw [wire|stack] - build both worlds, without the firewalls
+twin_up_raw() {
 	local w n
 
 	need root
@@ -309,8 +309,18 @@ twin_up() {
 		for n in c r s; do
 			NS[$w.$n]=$(ns_name "${w:0:1}$n")
 		done
-		world_up $w "${1:-wire}" || { tap_note "world $w did not come up"; tap_ok 1 "topology"; tap_done; }
+		world_up $w "${1:-wire}" || { tap_ok 1 "world $w comes up"; tap_done; }
 	done
+}
+
+# twin_start - put the firewalls in place
+twin_start() {
 	defer bpf_clean
 	bpf_init || { tap_ok 1 "bpf-iptables-init --hook $HOOK"; tap_done; }
+}
+
+# twin_up [wire|stack] - both worlds, ready
+twin_up() {
+	twin_up_raw "$@"
+	twin_start
 }
