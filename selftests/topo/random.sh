@@ -9,7 +9,7 @@
 #
 # Ruleset i is generated from SEED+i, so each failure comes with a line that runs
 # just that one. Matches and targets the device under test refuses are found by
-# trying them once, said aloud, and left out.
+# trying them once, said aloud, and left out; AVOID=a,b leaves out more.
 
 . "$(dirname "$0")/twin.sh"
 need tools python3
@@ -48,7 +48,7 @@ features() {
 	END
 }
 
-AVOID=
+AVOID=${AVOID:-}
 both -N probe
 both -N probe2
 while read -r name rule; do
