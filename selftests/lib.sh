@@ -24,7 +24,8 @@ TAP_BAD=0
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/bpfipt.XXXXXX") || exit 1
 SUFFIX=$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
 DEFERRED=()
-NS_INODES=()
+NS_MADE=
+PIN_DIRS=()	# directories that clean-up must leave no trace of
 
 # defer CMD... - run when the script ends, whatever the reason
 defer() {
@@ -107,17 +108,17 @@ tap_note() {
 
 # leftovers - name what this test's clean-up did not remove
 leftovers() {
-	local inode
+	local dir
 
 	ip netns list 2>/dev/null | grep "^bi$SUFFIX"
-	for inode in "${NS_INODES[@]}"; do
-		ls -d /sys/fs/bpf/bpf-iptables/*"$inode"* 2>/dev/null
+	for dir in "${PIN_DIRS[@]}"; do
+		ls -d "$dir" 2>/dev/null
 	done
 }
 
 # tap_done - clean up, see that nothing is left, plan line and exit status
 tap_done() {
-	if [ ${#NS_INODES[@]} -gt 0 ]; then
+	if [ -n "$NS_MADE" ]; then
 		run_deferred
 		tap_same "nothing is left behind" "" "$(leftovers)"
 	fi
@@ -165,7 +166,7 @@ ns_name() {
 ns_add() {
 	ip netns add "$1" || return
 	defer ip netns del "$1"
-	NS_INODES+=("$(stat -L -c %i "/run/netns/$1")")
+	NS_MADE=1
 	ip -n "$1" link set lo up
 	ns_write "$1" net/ipv6/conf/all/disable_ipv6 1
 	ns_write "$1" net/ipv6/conf/default/disable_ipv6 1
@@ -190,6 +191,14 @@ ns_write() {
 			[ ! -e "/proc/sys/$1" ] || echo "$2" >"/proc/sys/$1"
 			shift 2
 		done' ns_write "$@"
+}
+
+# ns_pins NS - where bpf-iptables pins what belongs to NS (named by its cookie)
+ns_pins() {
+	ns_exec "$1" python3 -c 'import socket
+SO_NETNS_COOKIE = 71
+c = socket.socket().getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+print("/sys/fs/bpf/bpf-iptables/ns-%x" % int.from_bytes(c, "little"))'
 }
 
 # counters_of CHAIN N < iptables-save -c - "packets bytes" of the Nth rule of CHAIN

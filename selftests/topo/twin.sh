@@ -113,7 +113,7 @@ same_counters() {
 
 # world_inject WORLD FRAMES OUT
 world_inject() {
-	"$INJECT" -c "${NS[$1.c]}:c0" -r "${NS[$1.r]}:${ETH0:-eth0}:eth1" -s "${NS[$1.s]}:s0" \
+	"$INJECT" -c "${NS[$1.c]}:${CDEV:-c0}" -r "${NS[$1.r]}:${ETH0:-eth0}:eth1" -s "${NS[$1.s]}:s0" \
 		${TUN:+-t "$TUN"} <"$2" >"$3" 2>"$3.err" || {
 		tap_note "inject ($1) exit $?: $(cat "$3.err")"
 		return 1
@@ -315,7 +315,10 @@ twin_up_raw() {
 
 # twin_start - put the firewalls in place
 twin_start() {
+	# legacy counts only once its table exists, which is when it is first asked
+	ref -S >/dev/null 2>&1
 	defer bpf_clean
+	[ "$DUT" != bpf ] || PIN_DIRS+=("$(ns_pins "${NS[dut.r]}")")
 	bpf_init || { tap_ok 1 "bpf-iptables-init --hook $HOOK"; tap_done; }
 }
 
