@@ -84,15 +84,15 @@ int instance_grow(struct instance *in, const struct tier *need)
 	struct iface *ifs = NULL;
 	char path[PATH_MAX];
 	size_t n = 0;
+	__u32 rules;
 	int err;
 
+	rules = t.slot_words - t.table_words;
+	if (need->slot_words - need->table_words > rules)
+		rules = need->slot_words - need->table_words;
 	if (need->table_words > t.table_words)
 		t.table_words = need->table_words;
-	if (need->slot_words - need->table_words > t.slot_words - t.table_words)
-		t.slot_words = need->slot_words - need->table_words;
-	else
-		t.slot_words -= old.tier.table_words;
-	t.slot_words += t.table_words;
+	t.slot_words = t.table_words + rules;
 	if (need->nr_counters > t.nr_counters)
 		t.nr_counters = need->nr_counters;
 
