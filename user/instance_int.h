@@ -101,6 +101,10 @@ int attach_all(struct instance *in, const struct generation *gen,
 int attach_detach_all(struct instance *in);
 const char *attach_describe(struct instance *in, __u32 ifindex);
 
+/* capability.c: 0, or -EOPNOTSUPP naming what the hooks of @mode cannot do */
+struct lower_err;
+int capability_check(const struct ruleset *rs, enum fw_mode mode, struct lower_err *err);
+
 /* publish.c: the active slot's image, and counters */
 const struct img_hdr *active_image(const struct generation *gen);
 int counters_read(int fd, __u32 n, struct fw_counter *sum);

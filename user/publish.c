@@ -243,7 +243,8 @@ struct draft {
 	__u32 nr_slots;
 };
 
-static int draft_make(struct ruleset *rs, struct draft *d, struct lower_err *err)
+static int draft_make(const struct instance *in, struct ruleset *rs, struct draft *d,
+		      struct lower_err *err)
 {
 	int ret;
 
@@ -254,6 +255,8 @@ static int draft_make(struct ruleset *rs, struct draft *d, struct lower_err *err
 		ret = assign_slots(rs);
 	if (!ret)
 		ret = compile(rs, d->ifs, d->nr_ifs, &d->img, err);
+	if (!ret)
+		ret = capability_check(rs, in ? in->mode : MODE_TC, err);
 	if (!ret)
 		d->nr_slots = nr_slots(rs);
 	return ret;
@@ -390,7 +393,7 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 	size_t len = 0;
 	int ret;
 
-	ret = draft_make(rs, &d, err);
+	ret = draft_make(in, rs, &d, err);
 	if (!ret)
 		ret = pack(in, rs, &rules, &len);
 	if (!ret && !fits(&in->gen.tier, d.img.words, len, d.nr_slots)) {
@@ -417,7 +420,7 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 int instance_test(struct instance *in, struct ruleset *rs, struct lower_err *err)
 {
 	struct draft d;
-	int ret = draft_make(rs, &d, err);
+	int ret = draft_make(in, rs, &d, err);
 
 	draft_free(&d);
 	return ret;
