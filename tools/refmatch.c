@@ -21,10 +21,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* First: it takes <net/if.h>, which must come before <linux/if.h>. */
+#include "refmatch_xt.h"
+
 #include <linux/netfilter.h>
 #include <linux/netfilter/xt_mark.h>
-
-#include "refmatch_xt.h"
 
 static bool device_ok(const char *dev, const char *pattern, const unsigned char *mask)
 {

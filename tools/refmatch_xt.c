@@ -8,6 +8,10 @@
  */
 #include <arpa/inet.h>
 #include <string.h>
+
+/* First: it takes <net/if.h>, which must come before <linux/if.h>. */
+#include "refmatch_xt.h"
+
 #include <linux/if_packet.h>
 #include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_dscp.h>
@@ -23,8 +27,6 @@
 #include <linux/netfilter/xt_tcpudp.h>
 #include <linux/netfilter_ipv4/ipt_ah.h>
 #include <linux/netfilter_ipv4/ipt_ttl.h>
-
-#include "refmatch_xt.h"
 
 /* xt_mac's kernel-side layout is what user space passes. */
 struct mac_info {

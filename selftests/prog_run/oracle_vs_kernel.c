@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * oracle_vs_kernel.c - does tools/refmatch.c agree with the kernel itself?
+ *
+ * In a lab namespace, random rulesets go into iptables-legacy, are read back from
+ * the kernel as binary entries, and random packets meet them at INPUT, FORWARD or
+ * OUTPUT. Every rule's and policy's counters must grow as the oracle says, and the
+ * number of frames that leave (the sendto() result at OUTPUT) must be the number it
+ * accepts. One hook per ruleset, so that what the stack answers counts elsewhere.
+ *
+ *	oracle_vs_kernel [--seed S] [--rulesets N] [--packets N] [--rules MAX]
+ *
+ * Ruleset i of a run has seed S + i.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernel_table.h"
+#include "lab.h"
+
+#define KSFT_SKIP	4
+
+struct opts {
+	__u64 seed;
+	unsigned int rulesets;
+	unsigned int packets;
+	unsigned int rules;
+};
+
+/* What the oracle expects of the ruleset so far: added up in @rs itself. */
+struct sums {
+	long long accepted;
+	unsigned int hits;
+	unsigned int hotdrops;
+};
+
+static const char *const hook_name[] = { "INPUT", "FORWARD", "OUTPUT" };
+
+static int expect(struct ruleset *rs, int hook, const struct gen_pkt *p, struct sums *sum,
+		  struct ref_result *res)
+{
+	struct ref_meta meta;
+	__u8 ip[GEN_PKT_MAX];
+	size_t i;
+	int err;
+
+	lab_hook_view(hook, p, ip, &meta);
+	err = ref_eval(rs, ip, p->len, &meta, res);
+	if (err)
+		return err;
+	for (i = 0; i < res->nr_hits; i++) {
+		res->hit[i]->packets++;
+		res->hit[i]->bytes += res->bytes;
+	}
+	if (res->policy) {
+		rs->chains[hook]->packets++;
+		rs->chains[hook]->bytes += res->bytes;
+	}
+	sum->accepted += res->verdict == REF_ACCEPT;
+	sum->hits += res->nr_hits;
+	sum->hotdrops += res->hotdrop;
+	return 0;
+}
+
+/* Return: number of counters that differ; @report prints each. */
+static unsigned int compare(const struct ruleset *want, const struct ruleset *got, int hook,
+			    bool report)
+{
+	unsigned int bad = 0;
+	size_t c, i;
+
+	for (c = 0; c < want->nr_chains; c++) {
+		const struct chain *w = want->chains[c], *g = got->chains[c];
+
+		if (c < NR_HOOKS && (int)c != hook)
+			continue;
+		if (w->packets != g->packets || w->bytes != g->bytes) {
+			bad++;
+			if (report)
+				printf("# policy %s: oracle %llu:%llu kernel %llu:%llu\n", w->name,
+				       w->packets, w->bytes, g->packets, g->bytes);
+		}
+		for (i = 0; i < w->nr_rules; i++) {
+			const struct rule *a = w->rules[i], *b = g->rules[i];
+
+			if (a->packets == b->packets && a->bytes == b->bytes)
+				continue;
+			bad++;
+			if (report)
+				printf("# %s rule %zu: oracle %llu:%llu kernel %llu:%llu\n", w->name,
+				       i + 1, a->packets, a->bytes, b->packets, b->bytes);
+		}
+	}
+	return bad;
+}
+
+/*
+ * The packets are through when the counters are as expected; when they are not
+ * within a second, they never will be.
+ */
+static unsigned int settled(const struct ruleset *want, int hook, bool report)
+{
+	struct timespec t0, now, nap = { .tv_nsec = 2000000 };
+	struct ruleset *got;
+	unsigned int bad;
+
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	for (;;) {
+		if (kernel_table_read(&got))
+			return 1;
+		bad = compare(want, got, hook, false);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (!bad || now.tv_sec - t0.tv_sec > 1) {
+			if (bad && report)
+				compare(want, got, hook, true);
+			ruleset_free(got);
+			return bad;
+		}
+		ruleset_free(got);
+		nanosleep(&nap, NULL);
+	}
+}
+
+static void print_packet(const struct gen_pkt *p)
+{
+	unsigned int i;
+
+	printf("# packet in=%u mark=%#x pkttype=%u mac=..:%02x ", p->in, p->mark, p->pkttype,
+	       p->mac[5]);
+	for (i = 0; i < p->len; i++)
+		printf("%02x", p->data[i]);
+	printf("\n");
+}
+
+static int send_one(struct lab *lab, int hook, const struct gen_pkt *p, const struct ref_result *res)
+{
+	int err = lab_send(lab, hook, p);
+
+	if (hook != HOOK_OUTPUT)
+		return err;
+	if (err != (res->verdict == REF_DROP ? -EPERM : 0)) {
+		printf("# OUTPUT: sendto() says %d, the oracle %s\n", err,
+		       res->verdict == REF_DROP ? "DROP" : "ACCEPT");
+		return -EBADE;
+	}
+	return 0;
+}
+
+/* Send packet after packet by itself until one counts differently, and show it. */
+static void find_culprit(struct lab *lab, const struct gen_cfg *cfg, const struct genpkts_cfg *pc,
+			 int hook, __u64 seed, unsigned int n, const char *text)
+{
+	struct prng rnd = { seed ^ 0x5eed };
+	struct ref_result res = { 0 };
+	struct sums sum = { 0 };
+	struct ruleset *rs;
+	struct gen_pkt p;
+	unsigned int i;
+
+	(void)cfg;
+	if (lab_restore(text) || kernel_table_read(&rs))
+		return;
+	for (i = 0; i < n; i++) {
+		genpkts_make(&rnd, pc, rs, &p);
+		if (expect(rs, hook, &p, &sum, &res))
+			break;
+		if (send_one(lab, hook, &p, &res) == -EBADE || settled(rs, hook, false)) {
+			printf("# packet %u of the run is the first to differ\n", i);
+			print_packet(&p);
+			settled(rs, hook, true);
+			break;
+		}
+	}
+	ref_result_free(&res);
+	ruleset_free(rs);
+}
+
+static int one_ruleset(struct lab *lab, const struct opts *o, __u64 seed, struct sums *all)
+{
+	struct prng rnd = { seed };
+	struct gen_cfg cfg = { .seed = seed };
+	struct ref_result res = { 0 };
+	struct sums sum = { 0 };
+	struct genpkts_cfg pc;
+	struct ruleset *rs = NULL;
+	struct gen_pkt p;
+	long long sent;
+	unsigned int i;
+	char *text;
+	int hook, err;
+
+	hook = prng_below(&rnd, NR_HOOKS);
+	cfg.shape = prng_percent(&rnd, 70) ? GEN_MIXED : prng_below(&rnd, NR_GEN_SHAPES);
+	cfg.rules = 1 + prng_below(&rnd, prng_percent(&rnd, 50) ? 30 : o->rules);
+	cfg.chains = prng_percent(&rnd, 30) ? 0 : prng_below(&rnd, 2 + cfg.rules / 8);
+	cfg.depth = 1 + prng_below(&rnd, 40);
+	cfg.hooks = 1u << hook;
+	/* What a REJECT sends would count at OUTPUT, or as a frame that left. */
+	cfg.avoid = GEN_NO_REJECT;
+	lab_gen_cfg(&cfg);
+	lab_pkt_cfg(&pc, hook);
+
+	text = genrules(&cfg);
+	if (!text)
+		return -ENOMEM;
+	err = lab_restore(text);
+	if (err) {
+		printf("# iptables-legacy-restore refuses:\n%s", text);
+		goto out;
+	}
+	err = kernel_table_read(&rs);
+	if (err)
+		goto out;
+	rnd.state = seed ^ 0x5eed;
+	sent = lab_sent();
+	for (i = 0; i < o->packets; i++) {
+		genpkts_make(&rnd, &pc, rs, &p);
+		err = expect(rs, hook, &p, &sum, &res);
+		if (err) {
+			printf("# the oracle gives up: %d\n", err);
+			break;
+		}
+		err = send_one(lab, hook, &p, &res);
+		if (err == -EBADE)
+			break;
+		err = 0;
+	}
+	if (!err && settled(rs, hook, true))
+		err = -EBADE;
+	if (!err && hook != HOOK_INPUT) {
+		struct timespec nap = { .tv_nsec = 1000000 };
+
+		for (i = 0; i < 500 && lab_sent() - sent < sum.accepted; i++)
+			nanosleep(&nap, NULL);
+		if (lab_sent() - sent != sum.accepted) {
+			printf("# %lld frames left, the oracle accepts %lld\n", lab_sent() - sent,
+			       sum.accepted);
+			err = -EBADE;
+		}
+	}
+	if (err) {
+		printf("# hook %s\n%s", hook_name[hook], cfg.rules < 60 ? text : "");
+		find_culprit(lab, &cfg, &pc, hook, seed, o->packets, text);
+	}
+	all->accepted += sum.accepted;
+	all->hits += sum.hits;
+	all->hotdrops += sum.hotdrops;
+out:
+	ref_result_free(&res);
+	if (rs)
+		ruleset_free(rs);
+	free(text);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "rulesets", required_argument, NULL, 'n' },
+		{ "packets", required_argument, NULL, 'p' },
+		{ "rules", required_argument, NULL, 'r' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct opts o = { .seed = time(NULL), .rulesets = 60, .packets = 400, .rules = 200 };
+	struct sums all = { 0 };
+	struct lab lab;
+	unsigned int i, bad = 0;
+	int c, err;
+
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			o.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			o.rulesets = strtoul(optarg, NULL, 0);
+			break;
+		case 'p':
+			o.packets = strtoul(optarg, NULL, 0);
+			break;
+		case 'r':
+			o.rules = strtoul(optarg, NULL, 0);
+			break;
+		default:
+			return 2;
+		}
+	}
+	setlinebuf(stdout);
+	if (geteuid()) {
+		printf("ok 1 - oracle against the kernel # SKIP needs root\n1..1\n");
+		return KSFT_SKIP;
+	}
+	err = lab_enter(&lab);
+	if (err || lab_restore("*filter\nCOMMIT\n")) {
+		printf("ok 1 - oracle against the kernel # SKIP no namespace or no iptables-legacy (%d)\n"
+		       "1..1\n", err);
+		return KSFT_SKIP;
+	}
+	printf("# seed %" PRIu64 "\n", (uint64_t)o.seed);
+	for (i = 0; i < o.rulesets && bad < 3; i++) {
+		if (!one_ruleset(&lab, &o, o.seed + i, &all))
+			continue;
+		bad++;
+		printf("# reproduce: %s --seed %" PRIu64 " --rulesets 1 --packets %u --rules %u\n",
+		       argv[0], (uint64_t)o.seed + i, o.packets, o.rules);
+	}
+	lab_leave(&lab);
+	printf("# %u rulesets, %u packets each: %lld accepted, %u rule hits, %u hotdrops\n", i,
+	       o.packets, all.accepted, all.hits, all.hotdrops);
+	printf("%s 1 - oracle and kernel agree on verdicts and counters (%u rulesets)\n",
+	       bad ? "not ok" : "ok", i);
+	printf("%s 2 - packets hit rules\n",
+	       all.hits > i && all.hotdrops ? "ok" : "not ok");
+	printf("1..2\n");
+	return bad || all.hits <= i || !all.hotdrops;
+}
