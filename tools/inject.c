@@ -20,7 +20,6 @@
  * the checksum was right: the kernel picks ids at random. A VLAN tag is put
  * back where it was. Exit: 0, 2 usage, 3 a marker was lost.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

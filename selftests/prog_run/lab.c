@@ -2,7 +2,6 @@
 /*
  * lab.c - a network namespace in which every kind of packet has a known place
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pack.c - a ruleset as bytes, and back
+ *
+ *	struct pack_hdr
+ *	struct pack_chain	x nr_chains, in the ruleset's order
+ *	struct pack_rule, entry	x nr_rules, chain by chain, in order
+ *
+ * Everything is host byte order: the bytes never leave the machine. A jump is
+ * the index of its chain. Unpacking copies into fresh memory and trusts nothing:
+ * sizes, alignment, names, order of chains, jump targets and every offset inside
+ * an entry are checked, so that the rest of the program may rely on them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/netfilter.h>
+
+#include "ruleset.h"
+
+#define PACK_MAGIC	0x53525046u	/* "FPRS" */
+#define PACK_VERSION	1u
+#define NO_JUMP		0xffffffffu
+
+#define PACK_DROP	0x1u		/* chain: policy */
+#define PACK_NO_TARGET	0x1u		/* rule */
+
+#define ENTRY_ALIGN(n)	(((n) + 7u) & ~7u)
+
+struct pack_hdr {
+	__u32 magic;
+	__u32 version;
+	__u64 bytes;		/* header included */
+	__u32 nr_chains;
+	__u32 nr_rules;
+};
+
+struct pack_chain {
+	char name[32];
+	__s32 hook;
+	__u32 flags;
+	__u32 nr_rules;
+	__u32 pad;
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct pack_rule {
+	__u32 flags;
+	__u32 slot;
+	__u32 jump;
+	__u32 entry_bytes;
+	__u64 packets;
+	__u64 bytes;
+};
+
+_Static_assert(sizeof(struct pack_hdr) == 24, "pack_hdr has no holes");
+_Static_assert(sizeof(struct pack_chain) == 64, "pack_chain has no holes");
+_Static_assert(sizeof(struct pack_rule) == 32, "pack_rule has no holes");
+
+/**
+ * ruleset_pack() - the ruleset as one block of bytes
+ * @rs:		its chains' @index is overwritten
+ * @bytes:	malloc'ed block, for the caller to free
+ * @len:	a multiple of 8
+ *
+ * Return: 0, -ENOMEM.
+ */
+int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
+{
+	struct pack_hdr hdr = { .magic = PACK_MAGIC, .version = PACK_VERSION };
+	size_t total = sizeof(hdr);
+	char *block, *p;
+
+	for (size_t i = 0; i < rs->nr_chains; i++) {
+		const struct chain *c = rs->chains[i];
+
+		rs->chains[i]->index = i;
+		total += sizeof(struct pack_chain);
+		for (size_t j = 0; j < c->nr_rules; j++)
+			total += sizeof(struct pack_rule) + c->rules[j]->entry->next_offset;
+		hdr.nr_rules += c->nr_rules;
+	}
+	hdr.nr_chains = rs->nr_chains;
+	hdr.bytes = total;
+
+	block = malloc(total);
+	if (!block)
+		return -ENOMEM;
+	p = mempcpy(block, &hdr, sizeof(hdr));
+	for (size_t i = 0; i < rs->nr_chains; i++) {
+		const struct chain *c = rs->chains[i];
+		struct pack_chain pc = {
+			.hook = c->hook,
+			.flags = c->drop ? PACK_DROP : 0,
+			.nr_rules = c->nr_rules,
+			.packets = c->packets,
+			.bytes = c->bytes,
+		};
+
+		strcpy(pc.name, c->name);
+		p = mempcpy(p, &pc, sizeof(pc));
+	}
+	for (size_t i = 0; i < rs->nr_chains; i++) {
+		for (size_t j = 0; j < rs->chains[i]->nr_rules; j++) {
+			const struct rule *r = rs->chains[i]->rules[j];
+			struct pack_rule pr = {
+				.flags = r->no_target ? PACK_NO_TARGET : 0,
+				.slot = r->slot,
+				.jump = r->jump ? r->jump->index : NO_JUMP,
+				.entry_bytes = r->entry->next_offset,
+				.packets = r->packets,
+				.bytes = r->bytes,
+			};
+
+			p = mempcpy(p, &pr, sizeof(pr));
+			p = mempcpy(p, r->entry, r->entry->next_offset);
+		}
+	}
+	*bytes = block;
+	*len = total;
+	return 0;
+}
+
+static bool terminated(const char *s, size_t size)
+{
+	return memchr(s, '\0', size);
+}
+
+static bool valid_target(const struct ipt_entry *e, bool no_target, bool jumps)
+{
+	const struct xt_entry_target *t = (const void *)((const char *)e + e->target_offset);
+	const struct xt_standard_target *st = (const void *)t;
+
+	if (t->u.target_size != e->next_offset - e->target_offset ||
+	    !terminated(t->u.user.name, sizeof(t->u.user.name)))
+		return false;
+	if (t->u.user.name[0])
+		return !no_target && !jumps;
+	if (t->u.target_size != ENTRY_ALIGN(sizeof(*st)))
+		return false;
+	if (no_target || jumps)
+		return !(no_target && jumps);
+	return st->verdict == -NF_ACCEPT - 1 || st->verdict == -NF_DROP - 1 ||
+	       st->verdict == -NF_QUEUE - 1 || st->verdict == XT_RETURN;
+}
+
+/* Every offset of an entry of @bytes bytes stays inside it. */
+static bool valid_entry(const struct ipt_entry *e, size_t bytes, bool no_target, bool jumps)
+{
+	size_t at = sizeof(*e);
+
+	if (e->next_offset != bytes || e->next_offset % 8 || e->target_offset % 8 ||
+	    e->target_offset < at ||
+	    e->target_offset + sizeof(struct xt_entry_target) > bytes)
+		return false;
+	if (!terminated(e->ip.iniface, IFNAMSIZ) || !terminated(e->ip.outiface, IFNAMSIZ))
+		return false;
+	if ((e->ip.flags & ~IPT_F_MASK) || (e->ip.invflags & ~IPT_INV_MASK) ||
+	    ((e->ip.flags & IPT_F_GOTO) && !jumps))
+		return false;
+
+	while (at < e->target_offset) {
+		const struct xt_entry_match *m = (const void *)((const char *)e + at);
+
+		if (e->target_offset - at < sizeof(*m) || m->u.match_size < sizeof(*m) ||
+		    m->u.match_size % 8 || m->u.match_size > e->target_offset - at ||
+		    !m->u.user.name[0] ||
+		    !terminated(m->u.user.name, sizeof(m->u.user.name)))
+			return false;
+		at += m->u.match_size;
+	}
+	return valid_target(e, no_target, jumps);
+}
+
+/* What is left of the block. */
+struct cursor {
+	const char *p;
+	size_t left;
+};
+
+static bool take(struct cursor *c, void *to, size_t n)
+{
+	if (c->left < n)
+		return false;
+	memcpy(to, c->p, n);
+	c->p += n;
+	c->left -= n;
+	return true;
+}
+
+static int unpack_chain(struct ruleset *rs, size_t i, const struct pack_chain *pc)
+{
+	const char *before;
+	struct chain *c;
+
+	if (!terminated(pc->name, sizeof(pc->name)) || !pc->name[0] ||
+	    strlen(pc->name) >= CHAIN_NAME_MAX || (pc->flags & ~PACK_DROP))
+		return -EBADMSG;
+	if (i < NR_HOOKS) {
+		c = rs->chains[i];
+		if (pc->hook != (int)i || strcmp(pc->name, c->name))
+			return -EBADMSG;
+	} else {
+		before = i > NR_HOOKS ? rs->chains[i - 1]->name : "";
+		if (pc->hook != -1 || pc->flags || strcmp(before, pc->name) >= 0)
+			return -EBADMSG;
+		for (int h = 0; h < NR_HOOKS; h++)
+			if (!strcmp(pc->name, rs->chains[h]->name))
+				return -EBADMSG;
+		c = ruleset_add_chain(rs, pc->name);
+		if (!c)
+			return -ENOMEM;
+	}
+	c->drop = pc->flags & PACK_DROP;
+	c->packets = pc->packets;
+	c->bytes = pc->bytes;
+	c->index = pc->nr_rules;
+	return 0;
+}
+
+static int unpack_rule(struct ruleset *rs, struct chain *c, struct cursor *cur)
+{
+	struct pack_rule pr;
+	struct rule *r;
+	int err = -EBADMSG;
+
+	if (!take(cur, &pr, sizeof(pr)) || pr.entry_bytes > cur->left ||
+	    pr.entry_bytes < sizeof(struct ipt_entry) || pr.entry_bytes > 0xffff ||
+	    (pr.flags & ~PACK_NO_TARGET))
+		return -EBADMSG;
+	if (pr.jump != NO_JUMP && (pr.jump < NR_HOOKS || pr.jump >= rs->nr_chains))
+		return -EBADMSG;
+
+	r = rule_new();
+	if (!r)
+		return -ENOMEM;
+	r->entry = malloc(pr.entry_bytes);
+	if (!r->entry) {
+		err = -ENOMEM;
+		goto out;
+	}
+	take(cur, r->entry, pr.entry_bytes);
+	r->no_target = pr.flags & PACK_NO_TARGET;
+	r->jump = pr.jump == NO_JUMP ? NULL : rs->chains[pr.jump];
+	r->slot = pr.slot;
+	r->packets = pr.packets;
+	r->bytes = pr.bytes;
+	if (!valid_entry(r->entry, pr.entry_bytes, r->no_target, r->jump))
+		goto out;
+	err = chain_insert_rule(c, c->nr_rules, r);
+	if (!err)
+		return 0;
+out:
+	rule_free(r);
+	return err;
+}
+
+/**
+ * ruleset_unpack() - the inverse of ruleset_pack()
+ * @bytes:	any alignment, any content
+ * @len:	may be more than was packed: the block knows its length
+ * @rs:		new ruleset, for the caller to free
+ *
+ * Return: 0, -EBADMSG on any inconsistency, -ENOMEM.
+ */
+int ruleset_unpack(const void *bytes, size_t len, struct ruleset **rs)
+{
+	struct cursor cur = { .p = bytes, .left = len };
+	struct pack_hdr hdr;
+	struct ruleset *new;
+	size_t rules = 0;
+	int err = -EBADMSG;
+
+	if (!take(&cur, &hdr, sizeof(hdr)) || hdr.magic != PACK_MAGIC ||
+	    hdr.version != PACK_VERSION || hdr.nr_chains < NR_HOOKS ||
+	    hdr.bytes > len || hdr.bytes < sizeof(hdr))
+		return -EBADMSG;
+	cur.left = hdr.bytes - sizeof(hdr);
+
+	new = ruleset_new();
+	if (!new)
+		return -ENOMEM;
+	for (size_t i = 0; i < hdr.nr_chains; i++) {
+		struct pack_chain pc;
+
+		err = take(&cur, &pc, sizeof(pc)) ? unpack_chain(new, i, &pc) : -EBADMSG;
+		if (err)
+			goto out;
+	}
+	for (size_t i = 0; i < new->nr_chains; i++) {
+		struct chain *c = new->chains[i];
+
+		for (size_t n = c->index; n; n--, rules++) {
+			err = unpack_rule(new, c, &cur);
+			if (err)
+				goto out;
+		}
+	}
+	err = cur.left || rules != hdr.nr_rules ? -EBADMSG : 0;
+out:
+	if (err) {
+		ruleset_free(new);
+		return err;
+	}
+	*rs = new;
+	return 0;
+}

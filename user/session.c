@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * session.c - one locked read-modify-commit of the filter table
+ *
+ * The lock is held from load to commit, so a command works on the newest
+ * ruleset and no other writer comes between. What fails before the commit has
+ * changed nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "instance.h"
+#include "lower.h"
+#include "session.h"
+
+int session_begin(struct session *s, int wait)
+{
+	int err;
+
+	s->in = NULL;
+	s->rs = NULL;
+	s->lock = instance_lock(wait);
+	if (s->lock < 0)
+		return STATUS_RESOURCE;
+	err = instance_open(&s->in, false);
+	if (err)
+		goto out;
+	err = instance_load(s->in, &s->rs);
+	if (!err)
+		return STATUS_OK;
+	fprintf(stderr, "iptables: cannot read the ruleset: %s.\n", strerror(-err));
+out:
+	session_end(s);
+	return err == -EPERM || err == -EACCES ? STATUS_RESOURCE : STATUS_OTHER;
+}
+
+/* Does @rs differ from no firewall at all? */
+static bool anything_to_enforce(const struct ruleset *rs)
+{
+	if (rs->nr_chains > NR_HOOKS)
+		return true;
+	for (size_t i = 0; i < rs->nr_chains; i++)
+		if (rs->chains[i]->nr_rules || rs->chains[i]->drop)
+			return true;
+	return false;
+}
+
+int session_commit(struct session *s, bool test, char text[256])
+{
+	struct lower_err le = { .msg = "" };
+	int err;
+
+	text[0] = '\0';
+	if (!s->in && !anything_to_enforce(s->rs))
+		return 0;
+	if (test) {
+		err = instance_test(s->in, s->rs, &le);
+	} else {
+		if (!s->in) {
+			err = instance_open(&s->in, true);
+			if (err)
+				return err;
+		}
+		err = instance_commit(s->in, s->rs, &le);
+	}
+	if (!err)
+		return 0;
+	snprintf(text, 256, "%s", le.msg);
+	if (err != -EOPNOTSUPP && text[0])
+		fprintf(stderr, "%s\n", text);
+	return err;
+}
+
+void session_end(struct session *s)
+{
+	ruleset_free(s->rs);
+	s->rs = NULL;
+	if (s->in)
+		instance_close(s->in);
+	s->in = NULL;
+	if (s->lock >= 0)
+		close(s->lock);
+	s->lock = -1;
+}
