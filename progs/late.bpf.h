@@ -4,37 +4,45 @@
  *
  * Run only for a rule whose keys all agree, in the order of the rule, exactly
  * where iptables would: the first record that does not match ends the list.
+ * Parameters are those of abi/late.h.
  */
 #ifndef BPFIPT_LATE_BPF_H
 #define BPFIPT_LATE_BPF_H
 
 #include "classifier.bpf.h"
+#include "late_l4.bpf.h"
 #include "maps.bpf.h"
-
-/* Results of one record and of a whole list. */
-enum {
-	LATE_NO_MATCH,
-	LATE_MATCH,
-	LATE_DROP_NOW,	/* hotdrop */
-};
 
 /* Records in one rule, more than any command line can hold. */
 #define LATE_MAX_RECORDS	256
 
 struct late_run {
-	struct img img;
-	struct walk *w;
-	fw_ctx_t *ctx;
+	struct fw *fw;
 	__u32 off;
 	__u32 result;
 };
 
+/* LATE_KEY_RANGE: is the key in one of the record's ranges? */
+static __noinline int late_key_range(struct fw *fw, __u32 d, __u32 words)
+{
+	struct img im = fw->img;
+	__u32 key = img_word(&im, d);
+	struct ranges r = { .img = im, .at = d + 1, .wide = 1 };
+
+	if (key >= NR_KEYS)
+		return LATE_NO_MATCH;
+	r.a = r.b = fw->w->pkt.key[key];
+	bpf_loop((words - 2) / 2, range_step, &r, 0);
+	return r.hit & 1;
+}
+
 static long late_step(__u32 i, struct late_run *l)
 {
-	struct walk *w = l->w;
-	struct img im = l->img;
+	struct fw *fw = l->fw;
+	const struct fw_pkt *pkt = &fw->w->pkt;
+	struct img im = fw->img;
 	__u32 head = img_word(&im, l->off), d = l->off + 1;
-	__u32 key, r = LATE_NO_MATCH;
+	__u32 key, r = LATE_DROP_NOW, not = head & LATE_NOT;
 
 	l->off += head >> 16;
 	switch (head & 0x7fff) {
@@ -42,24 +50,38 @@ static long late_step(__u32 i, struct late_run *l)
 		l->result = LATE_MATCH;
 		return 1;
 	case LATE_HOTDROP:
-		r = img_word(&im, d) & HOTDROP(w->pkt.form) ? LATE_DROP_NOW : LATE_MATCH;
+		r = img_word(&im, d) & HOTDROP(pkt->form) ? LATE_DROP_NOW : LATE_MATCH;
+		not = 0;
 		break;
 	case LATE_ADDR_MASK:
-	case LATE_KEY_RANGE:
 		key = img_word(&im, d);
-		if (key >= NR_KEYS)
-			break;
-		key = w->pkt.key[key];
-		if ((head & 0x7fff) == LATE_ADDR_MASK)
-			r = (key & img_word(&im, d + 2)) == img_word(&im, d + 1);
-		else
-			r = key >= img_word(&im, d + 1) && key <= img_word(&im, d + 2);
+		if (key < NR_KEYS)
+			r = (pkt->key[key] & img_word(&im, d + 2)) == img_word(&im, d + 1);
+		break;
+	case LATE_KEY_RANGE:
+		r = late_key_range(fw, d, head >> 16);
 		break;
 	case LATE_MARK:
-		r = (w->pkt.mark & img_word(&im, d)) == img_word(&im, d + 1);
+		r = (pkt->mark & img_word(&im, d)) == img_word(&im, d + 1);
 		break;
-	}
-	if (head & LATE_NOT && r != LATE_DROP_NOW)
+	case LATE_TCPOPT:
+		r = late_tcpopt(fw, img_word(&im, d), not);
+		not = 0;
+		break;
+	case LATE_TCP_ECN:
+		r = late_tcp_ecn(fw, img_word(&im, d), img_word(&im, d + 1));
+		not = 0;
+		break;
+	case LATE_MULTIPORT:
+		r = late_multiport(fw, d);
+		not = 0;
+		break;
+	case LATE_SCTP_CHUNKS:
+		r = late_sctp(fw, d);
+		not = 0;
+		break;
+	}	/* a record this program does not know: fail closed */
+	if (not && r != LATE_DROP_NOW)
 		r = !r;
 	if (r == LATE_MATCH)
 		return 0;
@@ -70,10 +92,7 @@ static long late_step(__u32 i, struct late_run *l)
 /* late_run() - the list at word @off. Return: LATE_MATCH, _NO_MATCH or _DROP_NOW */
 static __noinline int late_run(struct fw *fw, __u32 off)
 {
-	struct late_run l = {
-		.img = fw->img, .w = fw->w, .ctx = fw->ctx,
-		.off = off, .result = LATE_NO_MATCH,
-	};
+	struct late_run l = { .fw = fw, .off = off, .result = LATE_NO_MATCH };
 
 	bpf_loop(LATE_MAX_RECORDS, late_step, &l, 0);
 	return l.result;

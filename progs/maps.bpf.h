@@ -38,6 +38,9 @@ struct {
 	__type(value, __u64);
 } events SEC(".maps");
 
+/* Words that a late match may keep state in while it loops (sctp: 8 and 1). */
+#define LATE_SCRATCH	9
+
 /*
  * struct walk - one packet's journey through the rules
  * @pkt:	the packet's keys
@@ -47,6 +50,7 @@ struct {
  * @m0, @m1, @m2: candidates not yet visited, per level
  * @cur, @end:	positions [cur, end) of the chain under evaluation
  * @base:	position of bit 0 of the current leaf
+ * @late:	of the late match under way
  * @stack:	positions of the jumps to return behind, @depth of them
  */
 struct walk {
@@ -68,6 +72,7 @@ struct walk {
 	__u32 root[IMG_MAX_VECTORS];
 	__u32 mid[IMG_MAX_VECTORS];
 	__u32 stack[IMG_MAX_DEPTH];
+	__u32 late[LATE_SCRATCH];
 };
 
 struct {

@@ -192,7 +192,8 @@ static void put_chunks(struct gen *g)
 	static const char *const bits[] = { ":U", ":u", ":B", ":b", ":Eb", ":UBE", ":ube" };
 	unsigned int first = below(g, 11), n = 1 + below(g, 3), i;
 
-	fprintf(g->f, " %s--chunk-types %s ", not(g, 25), how[below(g, 3)]);
+	fprintf(g->f, " %s--chunk-types %s ", g->cfg->avoid & GEN_NO_NOT_CHUNKS ? "" : not(g, 25),
+		how[below(g, 3)]);
 	for (i = 0; i < n; i++) {
 		unsigned int c = (first + i) % 11;
 

@@ -32,6 +32,7 @@ enum gen_shape {
 #define GEN_NO_FRAG	0x8u	/* no -f */
 #define GEN_NO_PKTTYPE	0x10u
 #define GEN_NO_LENGTH	0x20u
+#define GEN_NO_NOT_CHUNKS 0x40u	/* no `! --chunk-types' */
 
 /*
  * struct gen_cfg

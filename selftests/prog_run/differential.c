@@ -247,7 +247,7 @@ static void shape(struct prng *rnd, struct gen_cfg *cfg, unsigned int max)
 	cfg->rules = 1 + prng_below(rnd, prng_percent(rnd, 60) ? 40 : prng_percent(rnd, 90) ? 400 : max);
 	cfg->chains = prng_percent(rnd, 30) ? 0 : prng_below(rnd, 2 + cfg->rules / 8);
 	cfg->depth = 1 + prng_below(rnd, 40);
-	cfg->avoid = GEN_NO_REJECT;	/* refused by these hooks */
+	cfg->avoid = GEN_NO_REJECT | GEN_NO_NOT_CHUNKS;	/* refused by name */
 }
 
 static int one_ruleset(struct lab *lab, struct instance **inp, const struct opts *o, __u64 seed,
