@@ -14,7 +14,7 @@
 cd "$(dirname "$0")/.." || exit 1
 . selftests/topo/twin.sh
 need root
-need tools ping nc ethtool iptables-legacy
+need tools ping nc python3 ethtool iptables-legacy
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
@@ -81,14 +81,28 @@ listening() {
 	ns_exec "$1" grep -q "$(printf ':%04X 00000000:0000 0A' "$2")" /proc/net/tcp
 }
 
+# A connection that is reset at once, so that both worlds exchange the same segments
+# (SYN, SYN-ACK, ACK, RST): an orderly close merges ACK and FIN when it likes.
+cat >"$TMP/connect.py" <<'END'
+import socket, struct, sys
+s = socket.socket()
+s.settimeout(0.6)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+try:
+    s.connect((sys.argv[1], int(sys.argv[2])))
+except OSError:
+    sys.exit(1)
+s.close()
+END
+
 say "real traffic through both"
 listen 80
 listen 22
 in_both "ping the server" 0 ping -c2 -i0.2 -W1 $S
 in_both "ping the router" 0 ping -c1 -W1 10.1.0.1
-in_both "TCP to the server's port 80" 0 nc -z -w2 $S 80
-in_both "TCP to the server's port 22" 1 timeout 0.5 nc -z $S 22
-in_both "TCP to the router itself" 1 timeout 0.5 nc -z 10.1.0.1 80
+in_both "TCP to the server's port 80" 0 python3 "$TMP/connect.py" $S 80
+in_both "TCP to the server's port 22" 1 python3 "$TMP/connect.py" $S 22
+in_both "TCP to the router itself" 1 python3 "$TMP/connect.py" 10.1.0.1 80
 in_both "UDP to port 53" 0 bash -c "echo query >/dev/udp/$S/53"
 in_both "UDP to port 54, lost on the way" 0 bash -c "echo query >/dev/udp/$S/54"
 in_both "ping from a black-listed address" 1 bash -c "ip addr add 203.0.113.9/32 dev c0 && ping -c1 -W1 -I 203.0.113.9 $S"
