@@ -19,7 +19,7 @@ need tools ping nc python3 ethtool iptables-legacy
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
 twin_up stack >/dev/null || exit 1
-C=10.1.0.2 S=10.2.0.2
+S=10.2.0.2
 
 say "the ruleset, into both routers with -restore"
 tee "$TMP/demo.rules" <<END

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What whoever works on the project runs: verifier cost, lint, format, documents.
+
+BASELINE := selftests/verifier/baseline.csv
+SHELLS	:= $(wildcard tools/*.sh selftests/*.sh selftests/*/*.sh) .ci/run
+LINT_C	:= $(wildcard user/*.c tools/*.c)
+
+$(O)/verstat: $(O)/tools/verstat.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ -lbpf -o $@
+
+verstat: $(O)/verstat $(PROGS:%=$(O)/%.bpf.o) ## verifier cost against the committed baseline (UPDATE=1 rewrites it)
+	$(Q)if [ -n "$(UPDATE)" ]; then \
+		$(O)/verstat $(PROGS:%=$(O)/%.bpf.o) > $(BASELINE); \
+	else \
+		$(O)/verstat --baseline $(BASELINE) $(PROGS:%=$(O)/%.bpf.o); \
+	fi
+
+LINT_PKGS := cppcheck shellcheck clang-tidy sparse
+lint: $(SKELS) ## cppcheck, clang-tidy, sparse and shellcheck
+	$(Q)for p in $(LINT_PKGS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null
+	$(call msg,LINT,shellcheck)
+	$(Q)shellcheck -x -S warning $(SHELLS)
+	$(call msg,LINT,cppcheck)
+	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 \
+		--enable=warning,portability --suppress=missingIncludeSystem $(LINT_C)
+	$(call msg,LINT,clang-tidy)
+	$(Q)clang-tidy --quiet $(LINT_C) -- $(CPPFLAGS) -std=gnu11 2>/dev/null
+	$(call msg,LINT,sparse)
+	$(Q)sparse -Wno-decl -Wno-vla $(CPPFLAGS) $(LINT_C) 2>&1 | grep -E '^(user|tools)/.*(error|endian)' && exit 1 || true
+
+format: ## clang-format the files changed since HEAD
+	$(Q)git diff --name-only --diff-filter=AM HEAD -- '*.c' '*.h' | xargs -r clang-format -i
+
+docs: ## the manual page, from reStructuredText
+	$(Q)command -v rst2man >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-docutils >/dev/null
+	$(call msg,DOC,$(O)/bpf-iptables.8)
+	$(Q)mkdir -p $(O) && rst2man Documentation/bpf-iptables.8.rst > $(O)/bpf-iptables.8
+
+soak: deps ## 1,000,000 pairs and 300 random rulesets per hook (long)
+	$(Q)$(MAKE) all tests
+	$(O)/selftests/prog_run/differential --pairs 1000000
+	RULESETS=300 selftests/run.sh selftests/topo/random.sh
+
+.PHONY: soak verstat lint format docs
