@@ -171,9 +171,9 @@ static void check_new_name(const char *name)
 		wrong("chain name `%s' too long (must be under %u chars)", name,
 		      XT_EXTENSION_MAXNAMELEN);
 	if (*name == '-' || *name == '!')
-		wrong("chain name not allowed to start with `%c'\n", *name);
+		wrong("chain name not allowed to start with `%c'", *name);
 	if (xtables_find_target(name, XTF_TRY_LOAD))
-		wrong("chain name may not clash with target name\n");
+		wrong("chain name may not clash with target name");
 	for (const char *s = name; *s; s++)
 		if (isspace((unsigned char)*s))
 			wrong("Invalid chain name `%s'", name);
@@ -341,7 +341,6 @@ static bool command_option(struct parse *p, int c)
 		cmd->newname = next_word(p);
 		if (!cmd->newname)
 			wrong("-%c requires old-chain-name and new-chain-name", 'E');
-		check_new_name(cmd->newname);
 		return true;
 	case 'P':
 		set_command(p, CMD_POLICY, 0);
@@ -495,7 +494,7 @@ static void check_options(const struct command *cmd)
 	for (size_t i = 0; i < sizeof(option_rows) / sizeof(*option_rows); i++)
 		if ((cmd->options & option_rows[i].opt) &&
 		    !(cmd->commands & option_rows[i].commands))
-			wrong("Illegal option `-%c' with this command\n",
+			wrong("Illegal option `-%c' with this command",
 			      option_rows[i].letter);
 }
 

@@ -64,7 +64,7 @@ static void zero_rule(struct rule *r)
 	r->set_counters = true;
 }
 
-/* -A, -I, -R for one pair of addresses; @r is taken or freed. */
+/* -A, -I, -R for one pair of addresses; @r is taken or freed. NULL: no valid target. */
 static bool put_rule(struct command *cmd, struct chain *c, struct rule *r,
 		     struct edit_error *why)
 {
@@ -101,7 +101,7 @@ static bool no_such_rule(const struct command *cmd, struct edit_error *why)
 	return refuse(why, ENOENT, standard ? BAD_RULE : NULL);
 }
 
-/* -D, -C for one pair of addresses; @want is freed. */
+/* -D, -C for one pair of addresses; @want is freed. NULL: no valid target. */
 static bool seek_rule(struct command *cmd, struct chain *c, struct rule *want,
 		      struct edit_error *why)
 {
@@ -125,13 +125,17 @@ static bool one_pair(struct ruleset *rs, struct command *cmd, struct chain *c,
 	struct rule *r = NULL;
 	int err = spec_rule(cmd, rs, s, d, &r);
 
-	if (err && err != -EINVAL)
+	if (err)
 		return refuse(why, -err, NULL);
-	if (r && (cmd->options & OPT_VERBOSE))
+	if (cmd->options & OPT_VERBOSE)
 		list_rule_line(r);
 	if (!c) {
 		rule_free(r);
 		return refuse(why, ENOENT, puts ? NULL : BAD_RULE);
+	}
+	if (r->jump && r->jump->hook >= 0) {	/* not a target */
+		rule_free(r);
+		r = NULL;
 	}
 	return puts ? put_rule(cmd, c, r, why) : seek_rule(cmd, c, r, why);
 }

@@ -71,7 +71,8 @@ static void print_head(const struct chain *c, unsigned int format)
 
 static void print_protocol(const struct ipt_ip *ip, unsigned int format)
 {
-	const char *name = format & FMT_NUMERIC ? NULL : xt_proto_name(ip->proto);
+	bool number = (format & (FMT_NUMERIC | FMT_NOTABLE)) == FMT_NUMERIC;
+	const char *name = number ? NULL : xt_proto_name(ip->proto, format & FMT_NUMERIC);
 
 	putchar(ip->invflags & XT_INV_PROTO ? '!' : ' ');
 	if (name)

@@ -51,7 +51,7 @@ static void save_base(const struct ipt_ip *ip)
 	save_interface('i', ip->iniface, ip->invflags & IPT_INV_VIA_IN);
 	save_interface('o', ip->outiface, ip->invflags & IPT_INV_VIA_OUT);
 	if (ip->proto) {
-		proto = xt_proto_name(ip->proto);
+		proto = xt_proto_name(ip->proto, false);
 		if (ip->invflags & XT_INV_PROTO)
 			fputs(" !", stdout);
 		if (proto)

@@ -7,6 +7,7 @@
  * changed nothing.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +49,26 @@ static bool anything_to_enforce(const struct ruleset *rs)
 	return false;
 }
 
+/*
+ * Why it was refused. Our own limits are told to the user; what the kernel's
+ * xtables would have refused too goes where it would have put it, to the kernel's
+ * log: the user is about to read "Run `dmesg' for more information".
+ */
+static void explain(int err, const char *text)
+{
+	int fd;
+
+	if (err == -E2BIG || err == -ENOSPC || err == -ENOMEM) {
+		fprintf(stderr, "%s\n", text);
+		return;
+	}
+	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		dprintf(fd, "bpf-iptables: %s\n", text);
+		close(fd);
+	}
+}
+
 int session_commit(struct session *s, bool test, char text[256])
 {
 	struct lower_err le = { .msg = "" };
@@ -69,8 +90,8 @@ int session_commit(struct session *s, bool test, char text[256])
 	if (!err)
 		return 0;
 	snprintf(text, 256, "%s", le.msg);
-	if (err != -EOPNOTSUPP && text[0])
-		fprintf(stderr, "%s\n", text);
+	if (text[0] && err != -EOPNOTSUPP)
+		explain(err, text);
 	return err;
 }
 

@@ -29,8 +29,8 @@ int session_begin(struct session *s, int wait);
  * session_commit() - put s->rs in force; an instance is created if there is
  * none and there is something to enforce
  * @test:	check only
- * Return: 0 or -errno. A refusal of ours (-EOPNOTSUPP) has no message yet: see
- * @text. Other errors: @text, when not empty, was printed.
+ * Return: 0 or -errno. For -EOPNOTSUPP @text names what cannot be enforced, and
+ * is for the caller to print.
  */
 int session_commit(struct session *s, bool test, char text[256]);
 void session_end(struct session *s);

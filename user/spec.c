@@ -80,8 +80,8 @@ int spec_rule(const struct command *cmd, const struct ruleset *rs, unsigned int 
 
 	if (!b->target && *cmd->jumpto && !verdict_of(cmd->jumpto)) {
 		jump = ruleset_find(rs, cmd->jumpto);
-		if (!jump || jump->hook >= 0)
-			return -EINVAL;
+		if (!jump)
+			return -ENOENT;
 	}
 	if (size > 0xffff)	/* offsets are 16 bits wide */
 		return -EINVAL;

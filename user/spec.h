@@ -18,7 +18,8 @@ void spec_resolve(struct command *cmd, const struct ruleset *rs);
 /*
  * spec_rule() - build the rule for one pair of addresses
  * @s, @d:	index into cmd->src, cmd->dst
- * Return: 0; -EINVAL for a jump to a built-in chain; -ENOMEM.
+ * A jump to a built-in chain is built too: it can be printed, but not be put.
+ * Return: 0; -EINVAL for more matches than an entry holds; -ENOENT; -ENOMEM.
  */
 int spec_rule(const struct command *cmd, const struct ruleset *rs, unsigned int s,
 	      unsigned int d, struct rule **out);

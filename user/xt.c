@@ -185,8 +185,8 @@ static struct xtables_match *protocol_match(struct xt_rule *xr)
 		return NULL;
 	xr->proto_tried = true;
 	if (xtables_strtoui(name, NULL, &proto, 0, UINT8_MAX)) {
-		name = xt_proto_name(proto);
-		if (!name || (!proto && xr->numeric))
+		name = xt_proto_name(proto, xr->numeric);
+		if (!name)
 			return NULL;
 	}
 	return xtables_find_match(name, XTF_TRY_LOAD, &xr->matches);
@@ -328,26 +328,29 @@ void xt_help(const struct xt_rule *xr)
 }
 
 /**
- * xt_proto_name() - name of an IP protocol, looked up once
+ * xt_proto_name() - name of an IP protocol
  * @proto:	0..255
+ * @builtin_only: do not ask /etc/protocols, which is read once per protocol
  *
  * Return: libxtables' own name, else that of /etc/protocols, else NULL.
  */
-const char *xt_proto_name(unsigned int proto)
+const char *xt_proto_name(unsigned int proto, bool builtin_only)
 {
 	static const char *known[256];
 	static bool asked[256];
 	const struct protoent *pe;
 
-	if (asked[proto])
-		return known[proto];
-	asked[proto] = true;
 	for (const struct xtables_pprot *p = xtables_chain_protos; p->name; p++)
 		if (p->num == proto)
-			return known[proto] = p->name;
-	pe = proto ? getprotobynumber(proto) : NULL;
-	if (pe)
-		known[proto] = xtables_strdup(pe->p_name);
+			return p->name;
+	if (!proto || builtin_only)
+		return NULL;
+	if (!asked[proto]) {
+		asked[proto] = true;
+		pe = getprotobynumber(proto);
+		if (pe)
+			known[proto] = xtables_strdup(pe->p_name);
+	}
 	return known[proto];
 }
 

@@ -6,7 +6,7 @@
 # Every row of a *.cases file is one command line. Both programs get it, in one
 # fresh network namespace; exit status, stdout and stderr are compared, then what
 # each -save prints. A row that our datapath refuses by name (exit status 2,
-# "bpf-iptables cannot enforce") is a skip, and the native side is brought back
+# "cannot be enforced by this hook") is a skip, and the native side is brought back
 # in line.
 #
 #	iptables ARGS...	as a shell would split them
@@ -45,9 +45,10 @@ cleanup()
 	rm -rf "$dir"
 }
 trap cleanup EXIT
+mkdir "$dir/bpf" "$dir/legacy"
 for name in iptables iptables-save iptables-restore; do
-	ln -s "$BPFIPT" "$dir/bpf-$name"
-	ln -s "$(command -v "${name/iptables/iptables-legacy}")" "$dir/legacy-$name"
+	ln -s "$BPFIPT" "$dir/bpf/$name"
+	ln -s "$(command -v "${name/iptables/iptables-legacy}")" "$dir/legacy/$name"
 done
 export BPF_IPTABLES_NATIVE; BPF_IPTABLES_NATIVE=$(command -v iptables-legacy)
 export XTABLES_LOCKFILE=$dir/lock LC_ALL=C TZ=UTC
@@ -67,14 +68,14 @@ reset_both()
 {
 	local text='*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n'
 
-	printf "$text" | "$dir/legacy-iptables-restore"
-	printf "$text" | "$dir/bpf-iptables-restore"
+	printf "$text" | "$dir/legacy/iptables-restore"
+	printf "$text" | "$dir/bpf/iptables-restore"
 }
 
 # What -save prints, without what depends on the clock and on the other tables.
 saved()
 {
-	"$dir/$1-iptables-save" -c -t filter 2>&1 | grep -v '^#'
+	"$dir/$1/iptables-save" -c -t filter 2>&1 | grep -v '^#'
 }
 
 # getopt names the program that was called; so do we.
@@ -82,9 +83,9 @@ run()
 {
 	local who=$1 tool=$2
 	shift 2
-	"$dir/$who-$tool" "$@" <"$dir/in" >"$dir/$who.out" 2>"$dir/$who.err"
+	"$dir/$who/$tool" "$@" <"$dir/in" >"$dir/$who.out" 2>"$dir/$who.err"
 	echo $? >"$dir/$who.rc"
-	sed -i "s/^$who-//; s|^$dir/$who-||" "$dir/$who.err"
+	sed -i "s|^$dir/$who/||" "$dir/$who.err"
 	sed -i 's/ on [A-Z][a-z][a-z] [A-Z][a-z][a-z] .*/ on DATE/' "$dir/$who.out"
 }
 
@@ -105,9 +106,9 @@ compare()
 
 	run legacy "$tool" "$@"
 	run bpf "$tool" "$@"
-	if [ "$(cat "$dir/bpf.rc")" = 2 ] && grep -q 'cannot enforce' "$dir/bpf.err"; then
-		skip "$text" "$(grep -m1 'cannot enforce' "$dir/bpf.err")"
-		"$dir/bpf-iptables-save" -c -t filter | "$dir/legacy-iptables-restore" -c
+	if [ "$(cat "$dir/bpf.rc")" = 2 ] && grep -q 'cannot be enforced by this hook' "$dir/bpf.err"; then
+		skip "$text" "$(grep -m1 'cannot be enforced' "$dir/bpf.err")"
+		"$dir/bpf/iptables-save" -c -t filter | "$dir/legacy/iptables-restore" -c
 		return
 	fi
 	saved legacy >"$dir/legacy.save"
@@ -120,7 +121,7 @@ compare()
 	not_ok "$text"
 	show
 	cmp -s "$dir/legacy.save" "$dir/bpf.save" || {
-		"$dir/bpf-iptables-save" -c -t filter | "$dir/legacy-iptables-restore" -c
+		"$dir/bpf/iptables-save" -c -t filter | "$dir/legacy/iptables-restore" -c
 	}
 }
 
@@ -132,7 +133,7 @@ ours_alone()
 	read -r rc regex <<<"${row%% | *}"
 	args=${row#* | }
 	eval "set -- $args"
-	out=$("$dir/bpf-iptables" "$@" 2>&1 <"$dir/in")
+	out=$("$dir/bpf/iptables" "$@" 2>&1 <"$dir/in")
 	if [ $? = "$rc" ] && grep -qE -- "$regex" <<<"$out"; then
 		ok "ours: $args"
 	else
