@@ -24,7 +24,7 @@ lint: $(SKELS) ## cppcheck, clang-tidy, sparse and shellcheck
 	$(call msg,LINT,shellcheck)
 	$(Q)shellcheck -x -S warning $(SHELLS)
 	$(call msg,LINT,cppcheck)
-	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 \
+	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 --language=c \
 		--enable=warning,portability --suppress=missingIncludeSystem $(LINT_C)
 	$(call msg,LINT,clang-tidy)
 	$(Q)clang-tidy --quiet $(LINT_C) -- $(CPPFLAGS) -std=gnu11 2>/dev/null
