@@ -14,6 +14,7 @@
 #include "../user/ruleset.h"
 
 #define GEN_PKT_MAX	1500
+#define GEN_PAD_MAX	46
 
 /* genpkts_cfg.avoid */
 #define PKT_NO_FRAG	0x1u	/* no later fragments */
@@ -27,7 +28,7 @@
  * @hook:	enum fw_hook the packets are for
  * @avoid:	PKT_NO_*
  * @src, @dst:	prefixes that make the packet reach the hook, host order; every
- *		address comes from them, unless a rule names one that @dst_ok allows
+ *		address comes from them, unless a rule names one that @addr_ok allows
  * @addr_ok:	may this address be used here, as a source or a destination?
  * @in, @nr_in:	names of the devices that packets may arrive at
  */
@@ -46,12 +47,15 @@ struct genpkts_cfg {
 /*
  * struct gen_pkt - one packet as it is on the wire (FORWARD: TTL before the
  * decrement), from the IP header on, and what goes with it
+ * @len, @pad:	IP total length; bytes of link-layer padding behind it, which no
+ *		match may look at
  * @in:		index into genpkts_cfg.in
  * @pkttype:	PACKET_HOST, _BROADCAST or _MULTICAST: the destination MAC to use
  */
 struct gen_pkt {
-	__u8 data[GEN_PKT_MAX];
+	__u8 data[GEN_PKT_MAX + GEN_PAD_MAX];
 	__u16 len;
+	__u16 pad;
 	__u8 in;
 	__u8 pkttype;
 	__u8 mac[6];

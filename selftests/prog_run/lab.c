@@ -40,7 +40,7 @@ static const struct gen_net all_dst[] = {
 };
 
 static const char *const in_names[LAB_NR_IN] = { "lan0", "lan1" };
-static const char *const out_names[] = { "wan0", "wan1", "dmz0" };
+static const char *const out_names[LAB_NR_OUT] = { "wan0", "wan1", "dmz0" };
 
 static bool is_local(__u32 a)
 {
@@ -69,7 +69,7 @@ void lab_gen_cfg(struct gen_cfg *cfg)
 	cfg->in = in_names;
 	cfg->nr_in = LAB_NR_IN;
 	cfg->out = out_names;
-	cfg->nr_out = sizeof(out_names) / sizeof(out_names[0]);
+	cfg->nr_out = LAB_NR_OUT;
 	if (cfg->hooks == 1u << HOOK_INPUT || !(cfg->hooks & 1u << HOOK_INPUT)) {
 		cfg->dst = dst_nets[cfg->hooks == 1u << HOOK_INPUT ? HOOK_INPUT : HOOK_FORWARD];
 		cfg->nr_dst = 4;
@@ -199,6 +199,8 @@ int lab_enter(struct lab *lab)
 		return -errno;
 	setsockopt(lab->packet_fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));
 	setsockopt(lab->raw_fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one));
+	for (i = 0; i < LAB_NR_OUT; i++)
+		lab->out_ifindex[i] = if_nametoindex(out_names[i]);
 	for (i = 0; i < LAB_NR_IN; i++) {
 		struct ifreq ifr = { 0 };
 
@@ -222,24 +224,27 @@ void lab_leave(struct lab *lab)
 		unlink(lock);
 }
 
-void lab_ether(const struct lab *lab, const struct gen_pkt *p, __u8 *eth)
+unsigned int lab_frame(const struct lab *lab, const struct gen_pkt *p, __u8 *frame)
 {
 	static const __u8 multicast[6] = { 0x01, 0x00, 0x5e, 0x01, 0x02, 0x03 };
 
 	if (p->pkttype == PACKET_BROADCAST)
-		memset(eth, 0xff, 6);
+		memset(frame, 0xff, 6);
 	else if (p->pkttype == PACKET_MULTICAST)
-		memcpy(eth, multicast, 6);
+		memcpy(frame, multicast, 6);
 	else
-		memcpy(eth, lab->in_mac[p->in], 6);
-	memcpy(eth + 6, p->mac, 6);
-	eth[12] = ETH_P_IP >> 8;
-	eth[13] = ETH_P_IP & 255;
+		memcpy(frame, lab->in_mac[p->in], 6);
+	memcpy(frame + 6, p->mac, 6);
+	frame[12] = ETH_P_IP >> 8;
+	frame[13] = ETH_P_IP & 255;
+	memcpy(frame + ETH_HLEN, p->data, p->len + p->pad);
+	return ETH_HLEN + p->len + p->pad;
 }
 
 int lab_send(struct lab *lab, int hook, const struct gen_pkt *p)
 {
-	__u8 frame[ETH_HLEN + GEN_PKT_MAX];
+	__u8 frame[LAB_FRAME_MAX];
+	unsigned int len = lab_frame(lab, p, frame);
 	int mark = p->mark;
 
 	if (hook == HOOK_OUTPUT) {
@@ -258,13 +263,21 @@ int lab_send(struct lab *lab, int hook, const struct gen_pkt *p)
 			.sll_halen = 6,
 		};
 
-		lab_ether(lab, p, frame);
-		memcpy(frame + ETH_HLEN, p->data, p->len);
 		if (setsockopt(lab->packet_fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
 			return -errno;
-		if (sendto(lab->packet_fd, frame, ETH_HLEN + p->len, 0, (void *)&to, sizeof(to)) < 0)
+		if (sendto(lab->packet_fd, frame, len, 0, (void *)&to, sizeof(to)) < 0)
 			return -errno;
 	}
+	return 0;
+}
+
+unsigned int lab_ifindex(const struct lab *lab, const char *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < LAB_NR_OUT; i++)
+		if (!strcmp(out_names[i], dev))
+			return lab->out_ifindex[i];
 	return 0;
 }
 

@@ -24,10 +24,13 @@
 #include "../../tools/refmatch.h"
 
 #define LAB_NR_IN	2
+#define LAB_NR_OUT	3
+#define LAB_FRAME_MAX	(14 + GEN_PKT_MAX + GEN_PAD_MAX)
 
 struct lab {
 	int in_ifindex[LAB_NR_IN];	/* lan0, lan1 */
 	int peer_ifindex[LAB_NR_IN];	/* p0, p1 */
+	int out_ifindex[LAB_NR_OUT];	/* wan0, wan1, dmz0 */
 	__u8 in_mac[LAB_NR_IN][6];
 	int packet_fd;			/* AF_PACKET */
 	int raw_fd;			/* IP_HDRINCL */
@@ -54,8 +57,15 @@ void lab_hook_view(int hook, const struct gen_pkt *p, __u8 *ip, struct ref_meta 
  */
 int lab_send(struct lab *lab, int hook, const struct gen_pkt *p);
 
-/* lab_ether() - the frame around @p: 14 bytes of Ethernet header into @eth */
-void lab_ether(const struct lab *lab, const struct gen_pkt *p, __u8 *eth);
+/*
+ * lab_frame() - @p as an Ethernet frame, with its padding
+ * @frame:	LAB_FRAME_MAX bytes
+ * Return: its length
+ */
+unsigned int lab_frame(const struct lab *lab, const struct gen_pkt *p, __u8 *frame);
+
+/* lab_ifindex() - of wan0, wan1 or dmz0 */
+unsigned int lab_ifindex(const struct lab *lab, const char *dev);
 
 /* lab_sent() - frames that left on wan0, wan1 and dmz0 together */
 long long lab_sent(void);

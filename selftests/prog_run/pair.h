@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pair.h - one packet through the loaded programs and through the oracle
+ */
+#ifndef BPFIPT_PAIR_H
+#define BPFIPT_PAIR_H
+
+#include "../../user/instance_int.h"
+#include "lab.h"
+
+/*
+ * enum spoil - what is wrong with a frame, so that no chain sees it: it must pass
+ * uncounted (the stack, or nobody, deals with it)
+ */
+enum spoil {
+	SPOIL_NONE,
+	SPOIL_VERSION,
+	SPOIL_IHL,
+	SPOIL_SHORT_TOTAL,	/* IP total length below the header's */
+	SPOIL_LONG_TOTAL,	/* ... above the frame's */
+	SPOIL_ETHERTYPE,
+	SPOIL_FRAGMENT,		/* later fragment, at INPUT and OUTPUT */
+	/* at ingress only */
+	SPOIL_CSUM,
+	SPOIL_SOURCE,		/* martian */
+	SPOIL_DESTINATION,
+	SPOIL_OTHERHOST,
+	/* of what is to be forwarded only */
+	SPOIL_TTL,
+	SPOIL_BROADCAST,	/* link-layer broadcast */
+	NR_SPOILS,
+};
+
+/* struct trial - one packet, all that is needed to send it again */
+struct trial {
+	int hook;
+	enum spoil spoil;
+	__u32 salt;		/* which of the ways to spoil */
+	struct gen_pkt pkt;
+};
+
+struct sums {
+	unsigned long pairs;
+	unsigned long hits;
+	unsigned long hotdrops;
+	unsigned long drops;
+	unsigned long spoilt;
+	unsigned int rulesets;
+	unsigned int refused;
+};
+
+/* trial_make() - a random packet for one of the hooks of @hooks, mostly not spoilt */
+void trial_make(struct prng *rnd, unsigned int hooks, const struct ruleset *rs, struct trial *t);
+
+/*
+ * pair_run() - @t through both; what the oracle counts is added to @want's counters
+ * Return: 0 they agree on the verdict (and at tc on the mark), 1 they do not
+ * (a line on stdout when @report), -errno
+ */
+int pair_run(const struct lab *lab, struct instance *in, struct ruleset *want,
+	     const struct trial *t, struct ref_result *res, struct sums *sum, bool report);
+
+/* pair_compare() - counters in force against @want's. Return: how many differ */
+unsigned int pair_compare(struct instance *in, const struct ruleset *want, bool report);
+
+/* pair_restore() - load text with the real command. Return: 0; -EOPNOTSUPP: a rule
+ * is refused by name; -EINVAL: anything else */
+int pair_restore(const char *text);
+
+void trial_print(const struct trial *t);
+
+/* minimise.c: fewer rules, a plainer packet, the same disagreement; prints both */
+void minimise(const struct lab *lab, struct instance **in, const char *text,
+	      const struct trial *t);
+
+#endif /* BPFIPT_PAIR_H */
