@@ -74,7 +74,7 @@ listen() {
 	for w in ref dut; do
 		ns_exec "${NS[$w.s]}" nc -lk "$S" "$1" >/dev/null 2>&1 &
 		defer kill $!
-		busywait 5 listening "${NS[$w.s]}" "$1" || exit 1
+		busywait 20 listening "${NS[$w.s]}" "$1" || exit 1
 	done
 }
 listening() {

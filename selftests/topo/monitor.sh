@@ -45,7 +45,7 @@ pair() {
 		ip -n "${NS[$w.r]}" link set "$1" arp off up
 		ip -n "${NS[$w.r]}" addr add 10.30.0.1/24 dev "$1"
 		ip -n "${NS[$w.c]}" link set "${1}p" arp off up
-		busywait 5 carrier "${NS[$w.r]}" "$1"
+		busywait 20 carrier "${NS[$w.r]}" "$1"
 	done
 }
 # covered IFACE - status lists it with a program in each direction

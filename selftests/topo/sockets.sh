@@ -51,7 +51,7 @@ while True:
     threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()
 ' "$2" >/dev/null 2>&1 &
 		defer kill $!
-		busywait 5 listening "${NS[$w.$1]}" "$2" || tap_ok 1 "server on $2"
+		busywait 20 listening "${NS[$w.$1]}" "$2" || tap_ok 1 "server on $2"
 	done
 }
 # shellcheck disable=SC2317 # called through busywait

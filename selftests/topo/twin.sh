@@ -268,7 +268,7 @@ world_up() {
 	END
 	ip -n "$c" link set c0 arp off up
 	ip -n "$s" link set s0 arp off up
-	busywait 5 carrier "$r" eth0 && busywait 5 carrier "$r" eth1 || return
+	busywait 20 carrier "$r" eth0 && busywait 20 carrier "$r" eth1 || return
 	ip -n "$r" route add default via 10.2.0.2 dev eth1 || return
 	[ "$2" = stack ] || return 0
 	world_stack "$c" c0 10.1.0.2 10.1.0.1 02:00:00:00:01:01
