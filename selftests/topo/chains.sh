@@ -76,7 +76,7 @@ for n in $depths; do
 		echo "c tcp $C:1 $S:1 flags=S"
 	)
 done
-if [ "$DUT" = bpf ]; then
+if [ "$DUT" = bpf ] && [ "$REF" = legacy ]; then
 	load < <(deep 3)
 	if fw dut -restore < <(deep 200) >"$TMP/out" 2>&1; then
 		fw ref -restore < <(deep 200)

@@ -267,4 +267,23 @@ agree "every protocol number" < <(
 		echo "c $i $A 10.2.0.200 len=24"
 	done
 )
+# regressions: late matches that were compiled but not evaluated never matched
+reset_rules
+for m in "--dports 9001" "--dports 9000:9001" "--dports 9000,9001" "--sports 1024,9001" \
+	"--ports 9000,9001" "! --ports 9000,9001" "! --dports 9000,9005"; do
+	# shellcheck disable=SC2086 # words of a match
+	both -A FORWARD -p tcp -m multiport $m
+done
+both -A FORWARD -p tcp -m tcp --tcp-option 30
+both -A FORWARD -p tcp -m tcp ! --tcp-option 30
+agree_and "multiport lists and --tcp-option" s 7 <<END
+c tcp $A:1024 $B:9001 flags=S
+c tcp $A:9001 $B:80 flags=S
+c tcp $A:1 $B:2 flags=S topt=1e00
+c tcp $A:1 $B:2 flags=S topt=1e04aabb
+c tcp $A:1 $B:2 flags=S topt=0101011e
+c tcp $A:1 $B:2 flags=S topt=00001e00
+c tcp $A:1 $B:2 flags=S topt=020405b4
+END
+tap_same "the option was found four times" "4 176" "$(saved dut | counters_of FORWARD 8)"
 tap_done

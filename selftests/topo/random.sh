@@ -8,7 +8,7 @@
 #	SEED=n COUNT=n HOOK=tc random.sh
 #
 # Ruleset i is generated from SEED+i, so each failure comes with a line that runs
-# just that one. Matches and targets the device under test refuses are found by
+# just that one. Matches and targets that either side refuses are found by
 # trying them once, said aloud, and left out; AVOID=a,b leaves out more.
 
 . "$(dirname "$0")/twin.sh"
@@ -53,9 +53,9 @@ both -N probe
 both -N probe2
 while read -r name rule; do
 	# shellcheck disable=SC2086 # words of a rule
-	dut -A probe $rule >/dev/null 2>&1 || AVOID+=${AVOID:+,}$name
+	{ ref -A probe $rule && dut -A probe $rule; } >/dev/null 2>&1 || AVOID+=${AVOID:+,}$name
 done < <(features)
-[ -z "$AVOID" ] || echo "# refused by $DUT, left out: $AVOID"
+[ -z "$AVOID" ] || echo "# left out, refused by $REF or $DUT: $AVOID"
 # malformed packets and fragments are where nft differs from legacy (table D); it also
 # saves `! --dport 0:9` as `--dport 10:65535`
 if [ "$REF" = nft ] || [ "$DUT" = nft ]; then
