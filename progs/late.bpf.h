@@ -11,6 +11,7 @@
 
 #include "classifier.bpf.h"
 #include "late_l4.bpf.h"
+#include "late_state.bpf.h"
 #include "maps.bpf.h"
 
 /* Records in one rule, more than any command line can hold. */
@@ -80,6 +81,16 @@ static long late_step(__u32 i, struct late_run *l)
 		r = late_sctp(fw, d);
 		not = 0;
 		break;
+	case LATE_LIMIT:
+		r = late_limit(fw, d);
+		not = 0;
+		break;
+	case LATE_STATISTIC:
+		r = late_statistic(fw, d);
+		break;
+	case LATE_CPU:
+		r = bpf_get_smp_processor_id() == img_word(&im, d);
+		break;
 	}	/* a record this program does not know: fail closed */
 	if (not && r != LATE_DROP_NOW)
 		r = !r;
@@ -92,7 +103,7 @@ static long late_step(__u32 i, struct late_run *l)
 /* late_run() - the list at word @off. Return: LATE_MATCH, _NO_MATCH or _DROP_NOW */
 static __noinline int late_run(struct fw *fw, __u32 off)
 {
-	struct late_run l = { .fw = fw, .off = off, .result = LATE_NO_MATCH };
+	struct late_run l = { .fw = fw, .off = off, .result = LATE_DROP_NOW };
 
 	bpf_loop(LATE_MAX_RECORDS, late_step, &l, 0);
 	return l.result;

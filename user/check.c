@@ -16,7 +16,6 @@
 #include <linux/netfilter/xt_TCPMSS.h>
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_devgroup.h>
-#include <linux/netfilter/xt_limit.h>
 #include <linux/netfilter/xt_physdev.h>
 #include <linux/netfilter/xt_policy.h>
 #include <linux/netfilter/xt_tcpudp.h>
@@ -37,27 +36,6 @@ int check_fail(const struct check *c, int ret, const char *fmt, ...)
 		vsnprintf(c->err->msg + n, sizeof(c->err->msg) - n, fmt, ap);
 	va_end(ap);
 	return ret;
-}
-
-/*
- * xt_limit: a bucket's credit must not overflow 32 bits. Credit per second is
- * CREDITS_PER_JIFFY * HZ, which is 32000 for HZ of 250 and 1000; the rates that
- * overflow differ for other HZ only.
- */
-static __u32 limit_credits(__u32 user)
-{
-	if (user > 0xffffffffu / 32000)
-		return user / XT_LIMIT_SCALE * 32000;
-	return user * 32000 / XT_LIMIT_SCALE;
-}
-
-int check_limit(const struct check *c, const void *data)
-{
-	const struct xt_rateinfo *r = data;
-
-	if (!r->burst || limit_credits(r->avg * r->burst) < limit_credits(r->avg))
-		return check_fail(c, -ERANGE, "overflow, try lower: %u/%u", r->avg, r->burst);
-	return 0;
 }
 
 int check_addrtype(const struct check *c, const void *data)
@@ -137,7 +115,6 @@ int check_tcpmss_target(const struct check *c, const void *data)
 
 /* Known to iptables, not enforced; size 0: not looked at. */
 const struct match_op other_matches[] = {
-	{ "limit", .size = sizeof(struct xt_rateinfo), .check = check_limit },
 	{ "addrtype", 1, 1, .size = sizeof(struct xt_addrtype_info_v1),
 	  .check = check_addrtype },
 	{ "owner", 0, 255, .hooks = OUT },

@@ -145,6 +145,7 @@ int check_fail(const struct check *c, int ret, const char *fmt, ...)
  * @proto:	needs `-p proto'; 0: any
  * @hooks:	ON_HOOK() bits where it is legal; 0: everywhere
  * @nofilter:	legal in other tables only
+ * @state:	offset of struct match_state (state.h) in the parameters, 0: none
  * @check:	the kernel's checkentry, or NULL
  * @lower:	NULL: known, but not enforced: refused by name
  */
@@ -156,6 +157,7 @@ struct match_op {
 	__u8 hooks;
 	bool nofilter;
 	__u16 size;
+	__u16 state;
 	int (*check)(const struct check *c, const void *info);
 	int (*lower)(struct lowering *l, const void *info);
 };
@@ -163,12 +165,12 @@ struct match_op {
 /* Tables, each ended by a row without name; lower.c and check.c list them. */
 extern const struct match_op l4_matches[];	/* lower_l4.c */
 extern const struct match_op ip_matches[];	/* lower_ip.c */
+extern const struct match_op state_matches[];	/* lower_state.c */
 extern const struct match_op other_matches[];	/* check.c: checked, not enforced */
 extern const struct match_op targets[];		/* lower_target.c */
 extern const struct match_op other_targets[];	/* check.c */
 
 /* Checks of matches and targets in other_*, for the rows that come to enforce them. */
-int check_limit(const struct check *c, const void *info);
 int check_addrtype(const struct check *c, const void *info);	/* revision 1 */
 int check_devgroup(const struct check *c, const void *info);
 int check_physdev(const struct check *c, const void *info);

@@ -28,6 +28,7 @@
 #include "compile.h"
 #include "instance_int.h"
 #include "ruleset.h"
+#include "state.h"
 
 /* Die here when the test of atomicity says so. */
 void fault_step(void)
@@ -253,6 +254,8 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 	ret = ifaces_list(&d->ifs, &d->nr_ifs);
 	if (!ret)
 		ret = assign_slots(rs);
+	if (!ret)
+		ret = states_assign(rs, in ? active_image(&in->gen) : NULL, err);
 	if (!ret)
 		ret = compile(rs, d->ifs, d->nr_ifs, &d->img, err);
 	if (!ret)

@@ -118,6 +118,50 @@ struct late_sctp {
 	} flag[LATE_SCTP_FLAGS];
 };
 
+/*
+ * State. A match that remembers from packet to packet names its row of the map
+ * late_state by @id, below LATE_STATES. A row whose @born is not the record's was
+ * another rule's: it starts afresh. @born is the generation that made the rule, and
+ * in one generation an id is given out once and never while an image in force uses
+ * it (user/state.c), so the pair is unique.
+ */
+#define LATE_STATES	16384
+
+struct late_state_ref {
+	__u32 id;
+	__u32 born;		/* never 0 */
+};
+
+/*
+ * LATE_LIMIT: a bucket of at most @cap credits, full at first, that gains
+ * @per_jiffy each jiffy; match when it holds @cost, which are then taken. 32-bit
+ * arithmetic throughout (net/netfilter/xt_limit.c).
+ */
+struct late_limit {
+	struct late_state_ref state;
+	__u32 cost;
+	__u32 cap;
+	__u32 per_jiffy;
+};
+
+/*
+ * LATE_STATISTIC (net/netfilter/xt_statistic.c)
+ * @mode 0, random: the low 31 bits of a random number are below @n
+ * @mode 1, nth: a counter, @first at first, goes to 0 after @n and else up by one;
+ *		 match when it is 0 then
+ */
+struct late_statistic {
+	struct late_state_ref state;
+	__u32 mode;
+	__u32 n;
+	__u32 first;
+};
+
+/* LATE_CPU: the program runs on CPU @cpu */
+struct late_cpu {
+	__u32 cpu;
+};
+
 _Static_assert(sizeof(struct late_hotdrop) == 4, "late_hotdrop");
 _Static_assert(sizeof(struct late_key_range) == 4, "late_key_range head");
 _Static_assert(sizeof(struct late_key_mask) == 12, "late_key_mask");
@@ -126,5 +170,7 @@ _Static_assert(sizeof(struct late_tcpopt) == 4, "late_tcpopt");
 _Static_assert(sizeof(struct late_tcp_ecn) == 8, "late_tcp_ecn");
 _Static_assert(sizeof(struct late_multiport) == 12, "late_multiport head");
 _Static_assert(sizeof(struct late_sctp) == 56, "late_sctp");
+_Static_assert(sizeof(struct late_limit) == 20, "late_limit");
+_Static_assert(sizeof(struct late_statistic) == 20, "late_statistic");
 
 #endif /* BPFIPT_ABI_LATE_H */
