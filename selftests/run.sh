@@ -12,7 +12,7 @@
 # plan or dies is one failure more. The last line is `N passed, N failed, N skipped`.
 #
 # Environment: STRICT=1 (a skip is a failure), TEST_TIMEOUT (seconds a test may
-# take, 600), V=1 (show all of the TAP; else only what is not ok), O (build directory)
+# take, 1500), V=1 (show all of the TAP; else only what is not ok), O (build directory)
 
 cd "$(dirname "$0")/.." || exit 1
 O=${O:-build}
@@ -43,7 +43,7 @@ tally() {
 run_one() {
 	local test=$1 hook=$2 rc g b s start=$SECONDS
 
-	HOOK=$hook timeout -k 10 "${TEST_TIMEOUT:-600}" "$test" >"$log" 2>&1 &
+	HOOK=$hook timeout -k 10 "${TEST_TIMEOUT:-1500}" "$test" >"$log" 2>&1 &
 	child=$!
 	wait "$child"
 	rc=$?
@@ -53,7 +53,7 @@ run_one() {
 	printf '# %s%s: %d passed, %d failed, %d skipped, %d s\n' "${test#./}" "${hook:+ ($hook)}" \
 		"$g" "$b" "$s" $((SECONDS - start))
 	if [ -n "$V" ] || [ "$b" -gt 0 ]; then
-		[ "$rc" -ne 124 ] || echo "# stopped after ${TEST_TIMEOUT:-600} s"
+		[ "$rc" -ne 124 ] || echo "# stopped after ${TEST_TIMEOUT:-1500} s"
 		grep -v '^1\.\.' "$log" | if [ -n "$V" ]; then cat; else grep -v '^ok '; fi
 		[ "$rc" -eq 0 ] || echo "# exit status $rc"
 	else
