@@ -334,7 +334,7 @@ static void linear_chain(const struct bench *b, const struct chain *c, struct li
 	}
 }
 
-static void linear_run(const struct bench *b, enum fw_hook hook, struct linear *l)
+static inline void linear_run(const struct bench *b, enum fw_hook hook, struct linear *l)
 {
 	const struct chain *c = b->rs.chains[hook];
 

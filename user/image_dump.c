@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * image_dump.c - an image as text, for people and for diff
+ *
+ *	hook FORWARD [0, 3) policy DROP slot 1
+ *	vector 0: L4 3 x DPORT 4 -> 12 entries
+ *	  DPORT range 0:0 22:1 23:0 80:2 81:0
+ *	3 JUMP [3, 5) slot 12 late 7(0x2 0x50 0x50) end 3
+ *
+ * Nothing in it depends on where tables lie, so two images that say the same in
+ * different layouts print the same but for the size.
+ */
+
+#include "image.h"
+
+static const char *const hook_name[NR_HOOKS] = {
+	[HOOK_INPUT] = "INPUT", [HOOK_FORWARD] = "FORWARD", [HOOK_OUTPUT] = "OUTPUT",
+};
+
+static const char *const key_name[NR_KEYS] = {
+	[KEY_SADDR] = "SADDR", [KEY_DADDR] = "DADDR", [KEY_L4] = "L4",
+	[KEY_SPORT] = "SPORT", [KEY_DPORT] = "DPORT", [KEY_TCPFLAGS] = "TCPFLAGS",
+	[KEY_ICMP] = "ICMP", [KEY_IIF] = "IIF", [KEY_OIF] = "OIF",
+	[KEY_CTSTATE] = "CTSTATE", [KEY_LENGTH] = "LENGTH", [KEY_TTL] = "TTL",
+	[KEY_TOS] = "TOS", [KEY_MARK] = "MARK", [KEY_PKTTYPE] = "PKTTYPE",
+	[KEY_SPI] = "SPI", [KEY_MAC] = "MAC",
+};
+
+static const char *const act_name[NR_ACTS] = {
+	[ACT_ACCEPT] = "ACCEPT", [ACT_DROP] = "DROP", [ACT_RETURN] = "RETURN",
+	[ACT_JUMP] = "JUMP", [ACT_GOTO] = "GOTO", [ACT_CONTINUE] = "CONTINUE",
+	[ACT_REJECT] = "REJECT", [ACT_LOG] = "LOG", [ACT_MARK] = "MARK",
+	[ACT_CONNMARK] = "CONNMARK", [ACT_TCPMSS] = "TCPMSS", [ACT_SET] = "SET",
+};
+
+static __u64 mask_at(const __u32 *word, __u32 at)
+{
+	return word[at] | (__u64)word[at + 1] << 32;
+}
+
+/* Boundaries of a lookup: "first:class". */
+static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
+{
+	static const char *const method[] = { "direct", "range", "top16" };
+	const __u32 *first = word + lk->tab;
+
+	fprintf(f, "  %s %s", key_name[lk->key], method[lk->method]);
+	if (lk->method == LOOKUP_DIRECT) {
+		for (__u32 k = 0; k < lk->n; k++)
+			if (!k || first[k] != first[k - 1])
+				fprintf(f, " %u:%u", k, first[k]);
+	} else {
+		if (lk->method == LOOKUP_TOP16)
+			first += 65537;
+		for (__u32 i = 0; i < lk->n; i++)
+			fprintf(f, " %u:%u", first[i], first[lk->n + i]);
+	}
+	fprintf(f, "\n");
+}
+
+/* One entry's positions, runs shortened: "0-5 9". */
+static void dump_vector(FILE *f, const __u32 *word, __u32 entry, __u32 root)
+{
+	__u32 child = root + 2;
+	long from = -1, last = -2;
+
+	fprintf(f, "  entry %u:", entry);
+	for (__u64 m0 = mask_at(word, root); m0; m0 &= m0 - 1) {
+		__u32 mid = word[child++], leaf = mid + 2;
+
+		for (__u64 m1 = mask_at(word, mid); m1; m1 &= m1 - 1, leaf += 2) {
+			for (__u64 m2 = mask_at(word, leaf); m2; m2 &= m2 - 1) {
+				long pos = __builtin_ctzll(m0) << 12 | __builtin_ctzll(m1) << 6 |
+					   __builtin_ctzll(m2);
+
+				if (pos == last + 1) {
+					last = pos;
+					continue;
+				}
+				if (last > from)
+					fprintf(f, "-%ld", last);
+				fprintf(f, " %ld", pos);
+				from = last = pos;
+			}
+		}
+	}
+	if (last > from)
+		fprintf(f, "-%ld", last);
+	fprintf(f, "\n");
+}
+
+static void dump_lookups(FILE *f, const __u32 *word, bool vectors)
+{
+	const struct img_hdr *h = (const void *)word;
+	const struct img_lookup *lk = (const void *)(word + h->lookups);
+	__u32 from = 0, nr = 0;
+
+	for (__u32 i = 0; i < h->nr_lookups; i++) {
+		__u32 entries = 1;
+
+		if (!lk[i].vector)
+			continue;
+		fprintf(f, "vector %u:", nr++);
+		for (__u32 k = from; k <= i; k++) {
+			fprintf(f, "%s %s %u", k > from ? " x" : "", key_name[lk[k].key], lk[k].mult);
+			entries *= lk[k].mult;
+		}
+		fprintf(f, " -> %u entries\n", entries);
+		for (__u32 k = from; k <= i; k++)
+			dump_lookup(f, word, &lk[k]);
+		for (__u32 e = 0; vectors && e < entries; e++)
+			dump_vector(f, word, e, word[lk[i].vector + e]);
+		from = i + 1;
+	}
+}
+
+/* "late 6(0x1) !7(0x2 0x1)": record numbers of enum img_late_op and what they carry. */
+static void dump_late(FILE *f, const __u32 *word, __u32 at)
+{
+	fprintf(f, " late");
+	for (;;) {
+		const struct img_late *rec = (const void *)(word + at);
+
+		if (rec->op == LATE_END)
+			break;
+		fprintf(f, " %s%u(", rec->op & LATE_NOT ? "!" : "", rec->op & ~LATE_NOT);
+		for (__u32 i = 0; i + 1 < rec->words; i++)
+			fprintf(f, "%s%#x", i ? " " : "", rec->data[i]);
+		fprintf(f, ")");
+		at += rec->words;
+	}
+}
+
+static void dump_action(FILE *f, const __u32 *word, __u32 pos, const struct img_action *act)
+{
+	fprintf(f, "%u %s", pos, act_name[act->act]);
+	switch (act->act) {
+	case ACT_JUMP:
+	case ACT_GOTO:
+		fprintf(f, " [%u, %u)", act->arg, act->arg2);
+		break;
+	case ACT_MARK:
+		fprintf(f, " %#x/%#x", act->arg, act->arg2);
+		break;
+	case ACT_REJECT:
+	case ACT_TCPMSS:
+		fprintf(f, " %u", act->arg);
+		break;
+	}
+	fprintf(f, " slot %u", act->slot);
+	if (act->hotdrop)
+		fprintf(f, " hotdrop %#x", act->hotdrop);
+	if (act->late)
+		dump_late(f, word, act->late);
+	fprintf(f, " end %u\n", act->chain_end);
+}
+
+void image_dump(FILE *f, const __u32 *word, bool vectors)
+{
+	const struct img_hdr *h = (const void *)word;
+	const struct img_action *act = (const void *)(word + h->actions);
+	const struct img_iface *iface = (const void *)(word + h->iftab);
+
+	fprintf(f, "image generation %u: %u words, %u positions, %u slots, flags %#x\n",
+		h->generation, h->words, h->nr_positions, h->nr_slots, h->flags);
+	for (int i = 0; i < NR_HOOKS; i++)
+		fprintf(f, "hook %s [%u, %u) policy %s slot %u\n", hook_name[i], h->hook[i].start,
+			h->hook[i].end, act_name[h->hook[i].policy], h->hook[i].slot);
+	for (__u32 i = 0; i <= h->iftab_mask; i++)
+		if (iface[i].ifindex)
+			fprintf(f, "interface %u in %u out %u flags %#x\n", iface[i].ifindex,
+				iface[i].in_class, iface[i].out_class, iface[i].flags);
+	dump_lookups(f, word, vectors);
+	for (__u32 pos = 0; pos < h->nr_positions; pos++)
+		dump_action(f, word, pos, &act[pos]);
+}
