@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * conntrack.bpf.h - stage: label the packet with its connection's state
+ *
+ * Follows nf_conntrack_in() and __nf_conntrack_confirm() (net/netfilter/
+ * nf_conntrack_core.c): ct_label() finds the connection and advances it, before
+ * any rule is looked at and whatever the verdict will be; a packet of no known
+ * connection is NEW and its entry waits in a per-CPU scratch until ct_commit(),
+ * which is called for packets that survive only. So a SYN that is dropped leaves
+ * nothing behind, and a dropped SYN-ACK still makes the flow ESTABLISHED.
+ *
+ * Worked example, 10.0.0.1:4000 <-> 10.0.0.2:80, ACCEPT everywhere:
+ *	SYN	no entry -> NEW; ct_commit() inserts SYN_SENT, deadline +120 s
+ *	SYN-ACK	entry, reply -> ESTABLISHED; SYN_RECV; then SEEN_REPLY is set
+ *	ACK	entry, original, SEEN_REPLY -> ESTABLISHED; state ESTABLISHED
+ *
+ * Locking. An entry is advanced under its bpf_spin_lock. No helper may be called
+ * there, so all that is read of the packet is read before, into the scratch. The
+ * tuple is compared again under the lock: an element that was deleted and reused
+ * meanwhile is another connection's.
+ *
+ * Time. Timeouts are enforced on lookup. Entries nobody asks for again are
+ * evicted by ct_table.bpf.h when their room is needed.
+ *
+ * The includer has defined fw_ctx_t and fw_load().
+ */
+#ifndef BPFIPT_CONNTRACK_BPF_H
+#define BPFIPT_CONNTRACK_BPF_H
+
+#include "maps.bpf.h"
+#include "abi/ct.h"
+
+const volatile struct ct_params ct_params = CT_PARAMS_DEFAULT;
+
+#define CT_NSEC		1000000000ull
+#define CT_MF		0x2000
+#define CT_OFFSET	0x1fff
+
+/* What ct_ref.what says. */
+enum ct_what {
+	CT_REF_NONE,	/* INVALID or UNTRACKED */
+	CT_REF_FOUND,	/* an entry of the table */
+	CT_REF_NEW,	/* an entry in this CPU's scratch, for ct_commit() */
+	CT_REF_GONE,	/* the packet itself ended the connection */
+};
+
+/*
+ * struct ct_ref - a packet's connection, from ct_label() to the end of the walk
+ * @key:	key of the conntrack map
+ * @what:	enum ct_what
+ * @dir:	enum ct_dir of this packet
+ * @state:	CT_* bits, as in KEY_CTSTATE
+ */
+struct ct_ref {
+	struct ct_tuple key;
+	__u8 what;
+	__u8 dir;
+	__u8 state;
+	__u8 pad;
+};
+
+/* What a protocol's tracker says of a packet of an existing connection. */
+enum ct_outcome {
+	CT_OUT_INVALID,	/* not part of it */
+	CT_OUT_REFRESH,	/* part of it: count it, move the deadline */
+	CT_OUT_KEEP,	/* part of it, nothing moves */
+	CT_OUT_KILL,	/* part of it, and its end */
+	CT_OUT_REOPEN,	/* the entry is a past connection's: kill it, start anew */
+	CT_OUT_MISS,	/* the element is another connection's by now */
+};
+
+/*
+ * struct ct_seg - what the trackers need of the packet, read before locking
+ * TCP: @seq..@has_opts. @sack is the highest right edge of a SACK block, or @ack.
+ */
+struct ct_seg {
+	__u32 seq;
+	__u32 ack;
+	__u32 end;
+	__u32 sack;
+	__u16 win;
+	__u8 tcpflags;
+	__u8 class;
+	__u8 has_opts;
+	__u8 scale;
+	__u8 opt_flags;
+	__u8 payload_off;
+	__u32 opt_pos;
+	__u32 opt_len;
+	__u8 sack_done;
+	/* SCTP */
+	__u8 nr_chunks;
+	__u8 is_init;		/* chunk types present, see ct_sctp.bpf.h */
+	__u8 pad;
+	__u32 present;
+	__be32 vtag;
+	__be32 init_tag;
+	__u8 chunk[32];		/* type, flags, type, flags... */
+};
+
+#define CT_BUF	512
+
+struct ct_scratch {
+	struct ct_tuple tuple;				/* of the packet */
+	__u64 entry[sizeof(struct ct_entry) / 8];	/* a NEW packet's entry */
+	struct ct_seg seg;
+	__u8 buf[CT_BUF + 8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, CT_DEFAULT_ENTRIES);
+	__type(key, struct ct_tuple);
+	__type(value, struct ct_entry);
+} conntrack SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ct_scratch);
+} ct_scratch SEC(".maps");
+
+static __always_inline struct ct_scratch *ct_scratch_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&ct_scratch, &zero);
+}
+
+static __always_inline __u64 ct_after_secs(__u64 now, __u32 secs)
+{
+	return now + secs * CT_NSEC;
+}
+
+#include "ct_csum.bpf.h"
+#include "ct_table.bpf.h"
+#include "ct_tuple.bpf.h"
+#include "ct_tcp.bpf.h"
+#include "ct_sctp.bpf.h"
+#include "ct_other.bpf.h"
+#include "ct_icmp.bpf.h"
+
+/* Is @t the tuple of @e, in which direction? Return: enum ct_dir or -1. */
+static __always_inline int ct_dir_of(const struct ct_entry *e, const struct ct_tuple *t)
+{
+	if (e->orig.proto != t->proto)
+		return -1;
+	if (t->proto == IPPROTO_ICMP) {
+		if (e->orig.sport != t->sport)
+			return -1;
+		if (e->orig.src == t->src && e->orig.dst == t->dst && e->orig.dport == t->dport)
+			return CT_ORIG;
+		return e->orig.src == t->dst && e->orig.dst == t->src ? CT_REPLY : -1;
+	}
+	if (e->orig.src == t->src && e->orig.dst == t->dst &&
+	    e->orig.sport == t->sport && e->orig.dport == t->dport)
+		return CT_ORIG;
+	if (e->orig.src == t->dst && e->orig.dst == t->src &&
+	    e->orig.sport == t->dport && e->orig.dport == t->sport)
+		return CT_REPLY;
+	return -1;
+}
+
+/* Read and check the transport header. Return: 0, or -1: INVALID. */
+static __always_inline int ct_check(fw_ctx_t *ctx, struct fw_pkt *pkt,
+				    struct ct_scratch *sc)
+{
+	switch (pkt->proto) {
+	case IPPROTO_TCP:
+		return ct_tcp_read(ctx, pkt);
+	case IPPROTO_UDP:
+		return ct_udp_check(ctx, pkt, sc);
+	case IPPROTO_UDPLITE:
+		return ct_udplite_check(ctx, pkt, sc);
+	case IPPROTO_SCTP:
+		return ct_sctp_read(ctx, pkt);
+	}
+	return 0;
+}
+
+/*
+ * Advance @e by the packet in @sc->seg. @e is locked, or not in the table yet
+ * (no CTS_CONFIRMED). Sets e->deadline on CT_OUT_REFRESH.
+ */
+static __always_inline int ct_advance(struct ct_entry *e, volatile struct ct_seg *s, __u32 dir,
+				      __u64 now)
+{
+	switch (e->orig.proto) {
+	case IPPROTO_TCP:
+		return ct_tcp_advance(e, s, dir, now);
+	case IPPROTO_SCTP:
+		return ct_sctp_advance(e, s, dir, now);
+	}
+	return ct_other_advance(e, now);
+}
+
+/* The state of a packet of an entry as it was before the packet. */
+static __always_inline __u32 ct_state_of(__u32 status, __u32 dir)
+{
+	if (dir == CT_REPLY || status & CTS_SEEN_REPLY)
+		return CT_ESTABLISHED;
+	return status & CTS_EXPECTED ? CT_RELATED : CT_NEW;
+}
+
+/*
+ * ct_prepare() - read and check the packet: tuple and segment into the scratch,
+ * key into @ref
+ * Return: 0: look the key up; else the state is known already (CT_*).
+ */
+__noinline int ct_prepare(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
+{
+	struct ct_scratch *sc = ct_scratch_get();
+	struct ct_tuple *t;
+
+	if (!sc || !ctx || !pkt || !ref || pkt->frag_off & CT_OFFSET)
+		return CT_INVALID;
+	t = &sc->tuple;
+	__builtin_memset(t, 0, sizeof(*t));
+	t->src = bpf_htonl(pkt->key[KEY_SADDR]);
+	t->dst = bpf_htonl(pkt->key[KEY_DADDR]);
+	t->proto = pkt->proto;
+	if (ct_get_tuple(ctx, pkt->l4_off, pkt->l4_len, t, sc->buf))
+		return CT_INVALID;
+	if (t->proto == IPPROTO_ICMP) {
+		int state = ct_icmp(ctx, pkt, ref);
+
+		if (state)
+			return state;
+	}
+	if (ct_canonical(t, &ref->key) || ct_check(ctx, pkt, sc))
+		return CT_INVALID;
+	return 0;
+}
+
+/*
+ * ct_update() - a packet of an existing entry
+ * @bytes:	IP total length
+ * @peek:	on lo at INPUT, where OUTPUT advanced it already
+ * Return: enum ct_outcome; @ref's direction and state are set.
+ */
+__noinline int ct_update(struct ct_ref *ref, __u32 bytes, int peek)
+{
+	struct ct_scratch *sc = ct_scratch_get();
+	__u64 now = bpf_ktime_get_coarse_ns();
+	int dir, out = CT_OUT_KEEP;
+	struct ct_entry *e;
+	__u32 status;
+
+	if (!sc || !ref)
+		return CT_OUT_MISS;
+	e = ct_lookup(&ref->key, now);
+	if (!e)
+		return CT_OUT_MISS;
+
+	bpf_spin_lock(&e->lock);
+	dir = ct_dir_of(e, &sc->tuple);
+	if (dir < 0) {
+		bpf_spin_unlock(&e->lock);
+		return CT_OUT_MISS;
+	}
+	status = e->status;
+	if (!peek) {
+		out = ct_advance(e, &sc->seg, dir, now);
+		if (out == CT_OUT_REFRESH) {
+			e->packets[dir & 1]++;
+			e->bytes[dir & 1] += bytes;
+		}
+		if (dir == CT_REPLY && (out == CT_OUT_REFRESH || out == CT_OUT_KEEP))
+			e->status |= CTS_SEEN_REPLY;
+	}
+	bpf_spin_unlock(&e->lock);
+	ref->dir = dir;
+	ref->state = ct_state_of(status, dir);
+	return out;
+}
+
+/*
+ * ct_open() - no entry: prepare one in the scratch
+ * Return: 0, or -1: the packet cannot open a connection, INVALID.
+ */
+__noinline int ct_open(struct ct_ref *ref, __u32 bytes)
+{
+	struct ct_scratch *sc = ct_scratch_get();
+	__u64 now = bpf_ktime_get_coarse_ns();
+	struct ct_entry *e;
+
+	if (!sc || !ref)
+		return -1;
+	if (sc->tuple.proto == IPPROTO_ICMP && !ct_icmp_request(&sc->tuple))
+		return -1;
+	e = (void *)sc->entry;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->orig = sc->tuple;
+	e->created = now;
+	e->packets[CT_ORIG] = 1;
+	e->bytes[CT_ORIG] = bytes;
+	if (e->orig.proto == IPPROTO_TCP && ct_tcp_new(e, &sc->seg))
+		return -1;
+	if (e->orig.proto == IPPROTO_SCTP && ct_sctp_new(e, &sc->seg))
+		return -1;
+	if (ct_advance(e, &sc->seg, CT_ORIG, now) == CT_OUT_INVALID)
+		return -1;
+	ref->what = CT_REF_NEW;
+	ref->dir = CT_ORIG;
+	return 0;
+}
+
+static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
+{
+	int peek = pkt->flags & PKT_LOOPBACK && pkt->hook == HOOK_INPUT;
+	int r;
+
+	r = ct_prepare(ctx, pkt, ref);
+	if (r)
+		return r;
+	r = ct_update(ref, pkt->tot_len, peek);
+	if (r == CT_OUT_INVALID)
+		return CT_INVALID;
+	if (r == CT_OUT_REFRESH || r == CT_OUT_KEEP) {
+		ref->what = CT_REF_FOUND;
+		return ref->state;
+	}
+	if (r == CT_OUT_KILL || r == CT_OUT_REOPEN)
+		bpf_map_delete_elem(&conntrack, &ref->key);
+	if (r == CT_OUT_KILL) {
+		ref->what = CT_REF_GONE;
+		return ref->state;
+	}
+	return peek || ct_open(ref, pkt->tot_len) ? CT_INVALID : CT_NEW;
+}
+
+/**
+ * ct_label() - the packet's conntrack state, into pkt->key[KEY_CTSTATE]
+ * @pkt:	parsed; hook, flags and fragment field are looked at
+ * @ref:	filled for ct_commit(), ct_find(), ct_set_closing()
+ *
+ * On the loopback interface at INPUT the entry is looked up, not advanced: the
+ * packet was tracked at OUTPUT. A later fragment is INVALID here: ask
+ * frag_follow() first.
+ *
+ * Return: 0.
+ */
+__noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
+{
+	if (!pkt || !ref)
+		return 0;
+	ref->what = CT_REF_NONE;
+	ref->dir = CT_ORIG;
+	ref->state = ct_track(ctx, pkt, ref);
+	pkt->key[KEY_CTSTATE] = ref->state;
+	return 0;
+}
+
+/**
+ * ct_commit() - the packet survives: put its connection into the table
+ *
+ * Must follow ct_label() of the same packet with no other packet between them on
+ * this CPU (a redirect in between would track one). When another CPU was faster
+ * the packet joins its entry.
+ *
+ * Return: 0, or -1: table full, EV_CT_FULL counted, drop the packet.
+ */
+__noinline int ct_commit(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
+{
+	struct ct_scratch *sc;
+
+	if (!ctx || !pkt || !ref || ref->what != CT_REF_NEW)
+		return 0;
+	sc = ct_scratch_get();
+	if (!sc)
+		return 0;
+	if (ct_insert(&ref->key, (void *)sc->entry)) {
+		event(EV_CT_FULL);
+		return -1;
+	}
+	ref->what = CT_REF_FOUND;
+	return 0;
+}
+
+/*
+ * ct_find() - the entry of @ref, for late matches; a NEW packet's is the scratch's
+ * Return: NULL when the packet has none (INVALID, UNTRACKED, or just ended).
+ */
+static __always_inline struct ct_entry *ct_find(const struct ct_ref *ref)
+{
+	struct ct_scratch *sc;
+
+	if (ref->what == CT_REF_FOUND)
+		return bpf_map_lookup_elem(&conntrack, &ref->key);
+	if (ref->what != CT_REF_NEW)
+		return NULL;
+	sc = ct_scratch_get();
+	return sc ? (void *)sc->entry : NULL;
+}
+
+/*
+ * ct_set_closing() - REJECT --reject-with tcp-reset ends the connection
+ * As nf_conntrack_tcp_set_closing(): an entry of the table only.
+ */
+static __always_inline void ct_set_closing(const struct ct_ref *ref)
+{
+	struct ct_entry *e;
+
+	if (ref->what != CT_REF_FOUND || ref->key.proto != IPPROTO_TCP)
+		return;
+	e = bpf_map_lookup_elem(&conntrack, &ref->key);
+	if (!e)
+		return;
+	if (e->state != CT_TCP_CLOSE) {
+		e->deadline = ct_after_secs(bpf_ktime_get_coarse_ns(),
+					    ct_params.tcp[CT_TCP_CLOSE]);
+		e->state = CT_TCP_CLOSE;
+	}
+}
+
+#endif /* BPFIPT_CONNTRACK_BPF_H */

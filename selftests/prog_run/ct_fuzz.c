@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ct_fuzz.c - our conntrack against the kernel's, packet by packet
+ *
+ *	ct_fuzz [-n PACKETS] [-s SEED] [-p PROTO] [-v]
+ *
+ * Each generated packet (ct_gen.h) goes through a router with iptables-legacy,
+ * which tells its ctstate (ct_lab.h), and through ct_label()/ct_commit() as a tc
+ * and as an XDP program (ct_test.bpf.c): the three states must be one. In the end
+ * the tables must be equal too: the entries, their protocol state, SEEN_REPLY,
+ * ASSURED, and the timeout left. On a difference the flow's packets are printed.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "ct_gen.h"
+#include "ct_lab.h"
+#include "ct_test.skel.h"
+#include "ct_test_xdp.skel.h"
+
+#define FLOWS		48
+#define HISTORY		128
+#define MAX_DIFFS	5
+#define TIMEOUT_SLACK	3	/* s between the two dumps, and rounding */
+
+struct history {
+	char line[HISTORY][256];
+	unsigned int n;
+};
+
+static struct ct_flow flows[FLOWS];
+static struct history histories[FLOWS];
+static int only_proto = -1, verbose;
+
+static const char *state_name(int state)
+{
+	switch (state) {
+	case CT_INVALID: return "INVALID";
+	case CT_ESTABLISHED: return "ESTABLISHED";
+	case CT_RELATED: return "RELATED";
+	case CT_NEW: return "NEW";
+	case CT_LAB_LOST: return "-";
+	}
+	return "?";
+}
+
+static int random_proto(struct prng *p)
+{
+	static const __u8 other[] = { 50, 51, 4, 253, 58, 33, 2, 0, 255 };
+	__u32 r = prng_below(p, 100);
+
+	if (only_proto >= 0)
+		return only_proto;
+	if (r < 60)
+		return IPPROTO_TCP;
+	if (r < 70)
+		return IPPROTO_UDP;
+	if (r < 79)
+		return IPPROTO_ICMP;
+	if (r < 89)
+		return IPPROTO_SCTP;
+	if (r < 92)
+		return IPPROTO_UDPLITE;
+	if (r < 96)
+		return IPPROTO_GRE;
+	return other[prng_below(p, sizeof(other))];
+}
+
+/* What the program says of the packet, or -errno. */
+static int ask_program(int fd, const struct ct_pkt *pkt)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = pkt->frame, .data_size_in = pkt->len,
+		    .repeat = 1);
+	int err = bpf_prog_test_run_opts(fd, &opts);
+
+	return err ? err : (int)opts.retval;
+}
+
+static void show_flow(int i)
+{
+	struct history *h = &histories[i];
+	unsigned int k = h->n > HISTORY ? h->n - HISTORY : 0;
+
+	for (; k < h->n; k++)
+		printf("#   %s\n", h->line[k % HISTORY]);
+}
+
+static int by_tuple(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct ct_tuple));
+}
+
+static long our_table(int fd, struct ct_row **rows)
+{
+	struct ct_tuple key, *prev = NULL;
+	size_t n = 0, cap = 4096;
+	struct ct_entry e;
+	struct timespec ts;
+	__u64 now;
+
+	*rows = malloc(cap * sizeof(**rows));
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = ts.tv_sec * 1000000000ull + ts.tv_nsec;
+	while (*rows && !bpf_map_get_next_key(fd, prev, &key)) {
+		prev = &key;
+		if (bpf_map_lookup_elem(fd, &key, &e) || e.deadline <= now)
+			continue;
+		if (n == cap)
+			*rows = realloc(*rows, (cap *= 2) * sizeof(**rows));
+		(*rows)[n++] = (struct ct_row){
+			.orig = e.orig, .timeout = (e.deadline - now) / 1000000000,
+			.state = e.orig.proto == IPPROTO_TCP || e.orig.proto == IPPROTO_SCTP ? e.state : -1,
+			.status = e.status,
+		};
+	}
+	return n;
+}
+
+static void show_row(const char *who, const struct ct_row *r)
+{
+	const __u8 *s = (void *)&r->orig.src, *d = (void *)&r->orig.dst;
+
+	printf("# %s: proto %u state %d timeout %ld status %x %u.%u.%u.%u:%u > %u.%u.%u.%u:%u\n", who,
+	       r->orig.proto, r->state, r->timeout, r->status, s[0], s[1], s[2], s[3],
+	       ntohs(r->orig.sport), d[0], d[1], d[2], d[3], ntohs(r->orig.dport));
+}
+
+/* Return: number of differences between the router's table and ours. */
+static long compare_tables(struct ct_lab *lab, int fd, const char *who, long *entries)
+{
+	struct ct_row *theirs = NULL, *ours = NULL, *o, *t;
+	long nt, no, i, diffs = 0;
+
+	nt = ct_lab_table(lab, &theirs);
+	no = our_table(fd, &ours);
+	if (nt < 0 || no < 0)
+		return 1;
+	qsort(theirs, nt, sizeof(*theirs), by_tuple);
+	qsort(ours, no, sizeof(*ours), by_tuple);
+	for (i = 0; i < nt; i++) {
+		t = &theirs[i];
+		o = bsearch(t, ours, no, sizeof(*ours), by_tuple);
+		/* About to expire: it may be gone from one of the dumps. */
+		if (!o && t->timeout <= TIMEOUT_SLACK)
+			continue;
+		if (o && o->state == t->state && o->status == t->status &&
+		    labs(o->timeout - t->timeout) <= TIMEOUT_SLACK)
+			continue;
+		if (diffs++ < MAX_DIFFS) {
+			show_row("kernel", t);
+			if (o)
+				show_row(who, o);
+		}
+	}
+	for (i = 0; i < no; i++) {
+		if (bsearch(&ours[i], theirs, nt, sizeof(*theirs), by_tuple) ||
+		    ours[i].timeout <= TIMEOUT_SLACK)
+			continue;
+		if (diffs++ < MAX_DIFFS)
+			show_row(who, &ours[i]);
+	}
+	*entries = nt;
+	free(theirs);
+	free(ours);
+	return diffs;
+}
+
+/* One packet. Return: 0 same, 1 different, -errno. */
+static int step(struct ct_lab *lab, struct prng *p, int tc_fd, int xdp_fd, long counts[256])
+{
+	int i = prng_below(p, FLOWS), kernel, tc, xdp;
+	const struct ct_flow *about = NULL;
+	struct ct_flow *f = &flows[i];
+	struct history *h = &histories[i];
+	static struct ct_pkt pkt;
+
+	if (!f->packets || prng_below(p, 60) == 0) {
+		ct_flow_open(f, p, random_proto(p));
+		h->n = 0;
+	}
+	if (f->packets && prng_percent(p, 7))
+		about = f;
+	ct_flow_packet(f, about, p, &pkt);
+	kernel = ct_lab_ask(lab, pkt.side, pkt.frame, pkt.len);
+	if (kernel < 0)
+		return kernel;
+	tc = ask_program(tc_fd, &pkt);
+	xdp = ask_program(xdp_fd, &pkt);
+	snprintf(h->line[h->n++ % HISTORY], sizeof(h->line[0]), "%s %s kernel %s tc %s xdp %s",
+		 pkt.side ? "<" : ">", pkt.what, state_name(kernel), state_name(tc & 0xff),
+		 state_name(xdp & 0xff));
+	if (verbose)
+		printf("# flow %d %s\n", i, h->line[(h->n - 1) % HISTORY]);
+	if (tc == xdp && (kernel == CT_LAB_LOST || kernel == (tc & 0xff))) {
+		counts[kernel]++;
+		return 0;
+	}
+	printf("# flow %d, %s: kernel %s, tc %s (%x), xdp %s (%x)\n", i, pkt.what,
+	       state_name(kernel), state_name(tc & 0xff), tc, state_name(xdp & 0xff), xdp);
+	show_flow(i);
+	f->packets = 0;
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	long n = 100000, i, diffs = 0, entries = 0, counts[256] = { 0 }, bad;
+	__u64 seed = time(NULL) * 1000003ull ^ getpid();
+	struct ct_test_xdp *xdp;
+	struct ct_test *tc;
+	struct ct_lab lab;
+	struct prng p;
+	int opt, r;
+
+	while ((opt = getopt(argc, argv, "n:s:p:v")) > 0) {
+		switch (opt) {
+		case 'n': n = atol(optarg); break;
+		case 's': seed = strtoull(optarg, NULL, 0); break;
+		case 'p': only_proto = atoi(optarg); break;
+		case 'v': verbose = 1; break;
+		default: return 2;
+		}
+	}
+	p.state = seed;
+	if (geteuid()) {
+		printf("1..0 # SKIP needs root\n");
+		return 4;
+	}
+	r = ct_lab_enter(&lab);
+	if (r) {
+		printf("1..0 # SKIP no router with iptables-legacy: %s\n", strerror(-r));
+		return 4;
+	}
+	tc = ct_test__open_and_load();
+	xdp = ct_test_xdp__open_and_load();
+	printf("# %s -n %ld -s %#llx\n", argv[0], n, seed);
+	if (!tc || !xdp) {
+		printf("not ok 1 - the programs load\n1..1\n");
+		return 1;
+	}
+	for (i = 0; i < n && diffs < MAX_DIFFS; i++) {
+		r = step(&lab, &p, bpf_program__fd(tc->progs.ct_tc),
+			 bpf_program__fd(xdp->progs.ct_xdp), counts);
+		if (r < 0) {
+			printf("# packet %ld: %s\n", i, strerror(-r));
+			diffs++;
+			break;
+		}
+		diffs += r;
+	}
+	printf("# NEW %ld ESTABLISHED %ld RELATED %ld INVALID %ld dropped %ld\n", counts[CT_NEW],
+	       counts[CT_ESTABLISHED], counts[CT_RELATED], counts[CT_INVALID], counts[CT_LAB_LOST]);
+	printf("%sok 1 - %ld packets have the kernel's ctstate at tc and xdp\n",
+	       diffs ? "not " : "", i);
+	printf("%sok 2 - every state was met\n", counts[CT_NEW] && counts[CT_ESTABLISHED] &&
+	       counts[CT_RELATED] && counts[CT_INVALID] ? "" : "not ");
+	bad = diffs ? 1 : compare_tables(&lab, bpf_map__fd(tc->maps.conntrack), "tc", &entries);
+	printf("%sok 3 - %ld entries have the kernel's state, status and timeout\n",
+	       bad ? "not " : "", entries);
+	printf("1..3\n");
+	ct_test__destroy(tc);
+	ct_test_xdp__destroy(xdp);
+	ct_lab_leave(&lab);
+	return diffs || bad;
+}
