@@ -190,7 +190,8 @@ static void base(void)
 
 static void tcp_match(void)
 {
-	struct xt_tcp t80 = { .spts = ALL, .dpts = { 80, 90 } }, not80 = t80, open = { .spts = ALL, .dpts = ALL };
+	struct xt_tcp t80 = { .spts = ALL, .dpts = { 80, 90 } }, not80 = t80;
+	struct xt_tcp open = { .spts = ALL, .dpts = ALL };
 	struct xt_tcp syn = { .spts = ALL, .dpts = ALL, .flg_mask = 0x17, .flg_cmp = 0x02 }, not_syn = syn;
 	struct in_addr other = { htonl(0x0a000003) }, full = { 0xffffffff };
 
@@ -321,8 +322,8 @@ static void sctp(void)
 
 static void spi(void)
 {
-	struct xt_esp e = { { 256, 512 }, 0 };
-	struct ipt_ah a = { { 256, 512 }, 0, 0 };
+	struct xt_esp e = { .spis = { 256, 512 } };
+	struct ipt_ah a = { .spis = { 256, 512 } };
 
 	T(MATCH("esp", 0, e, packet(50, 0, L4(0, 0, 1, 0, 0, 0, 0, 0))) == YES);
 	T(MATCH("esp", 0, e, packet(50, 0, L4(0, 0, 0, 255, 0, 0, 0, 0))) == NO);
@@ -350,7 +351,7 @@ static void header(void)
 	struct ipt_ttl_info ttl = { IPT_TTL_LT, 64 };
 	struct xt_tos_match_info tos = { 0xf0, 0x20, 0 };
 	struct xt_dscp_info dscp = { 10, 0 };
-	struct xt_ecn_info ect = { XT_ECN_OP_MATCH_IP, 0, 1 }, ece = { .operation = XT_ECN_OP_MATCH_ECE };
+	struct xt_ecn_info ect = { .operation = XT_ECN_OP_MATCH_IP, .ip_ect = 1 }, ece = { .operation = XT_ECN_OP_MATCH_ECE };
 	struct xt_pkttype_info host = { PACKET_HOST, 0 }, bcast = { PACKET_BROADCAST, 0 };
 	struct mac mac = { { 2, 0, 0, 0, 0, 1 }, 0 };
 	struct xt_mark_mtinfo1 mark = { 5, 7, 0 };
