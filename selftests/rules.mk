@@ -16,10 +16,8 @@ $(O)/%.bpf.o: selftests/prog_run/%.bpf.c | $(O)/
 	$(call msg,CLNG-BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< -o $@
 
-$(O)/selftests/%.o: selftests/%.c $(SKELS) $(TEST_SKELS)
-	$(call msg,CC,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -Itools $(CFLAGS) -MMD -MP -c $< -o $@
+# Objects are built by the top Makefile's rule; these also need the tests' skeletons.
+$(patsubst %.c,$(O)/%.o,$(filter-out %.bpf.c,$(RING_SRCS))): $(TEST_SKELS)
 
 $(O)/libtest.a: $(TEST_LIB_SRCS:%.c=$(O)/%.o)
 	$(call msg,AR,$@)
