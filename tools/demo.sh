@@ -9,8 +9,11 @@
 # twice: world "ref" has native iptables-legacy in its router, world "dut" has
 # bpf-iptables. The same ruleset goes into both with the same command line, the same
 # ping, TCP and UDP traffic runs through both, and every rule's counters are compared.
-# Nothing is left behind. HOOK=xdp shows the other hook.
+# Exit status: 0 the two agree, 1 they do not, else it could not run. Nothing is left
+# behind. HOOK=xdp shows the other hook.
 
+PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+INJECT=/bin/true	# twin.sh's frame injector has no part in real traffic
 cd "$(dirname "$0")/.." || exit 1
 . selftests/topo/twin.sh
 need root
@@ -18,7 +21,7 @@ need tools ping nc python3 ethtool iptables-legacy
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
-twin_up stack >/dev/null || exit 1
+twin_up stack >"$TMP/up.log" || { cat "$TMP/up.log"; exit 2; }
 S=10.2.0.2
 
 say "the ruleset, into both routers with -restore"
@@ -33,6 +36,7 @@ tee "$TMP/demo.rules" <<END
 -A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT
 -A FORWARD -j blacklist
 -A FORWARD -i eth1 -o eth0 -s $S/32 -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m comment --comment "answers" -j ACCEPT
+-A FORWARD -i eth1 -o eth0 -s $S/32 -p udp -m udp --sport 53 -j ACCEPT
 -A FORWARD -i eth1 -o eth0 -p icmp -m icmp --icmp-type 0 -j ACCEPT
 -A FORWARD -i eth0 -d $S/32 -g services
 -A blacklist -s 203.0.113.0/24 -j DROP
@@ -43,42 +47,47 @@ tee "$TMP/demo.rules" <<END
 -A services -p udp -m udp --dport 53 -j ACCEPT
 COMMIT
 END
-both_restore <"$TMP/demo.rules" || { echo "restore failed"; cat "$TMP/ref.out" "$TMP/dut.out"; exit 1; }
+both_restore <"$TMP/demo.rules" || { echo "restore failed"; exit 2; }
 
-# in_both TEXT WANT CMD... - the same traffic in both worlds, ended as WANT (0 or not)
+# in_both TEXT WANT CMD... - the same traffic in both worlds; WANT: allowed or refused
 bad=0
 in_both() {
-	local text=$1 want=$2 w rc=() word
+	local text=$1 want=$2 w rc seen=()
 
 	shift 2
 	for w in ref dut; do
 		ns_exec "${NS[$w.c]}" "$@" >/dev/null 2>&1
-		rc+=($?)
+		rc=$?
+		[ $rc -eq 0 ] && seen+=(allowed) || seen+=(refused)
 	done
-	word=refused
-	[ "$want" -ne 0 ] || word=allowed
-	if { [ "$want" -eq 0 ] && [ "${rc[0]}" -eq 0 ] && [ "${rc[1]}" -eq 0 ]; } ||
-		{ [ "$want" -ne 0 ] && [ "${rc[0]}" -ne 0 ] && [ "${rc[1]}" -ne 0 ]; }; then
-		printf '  %-44s %s by both\n' "$text" "$word"
+	if [ "${seen[*]}" = "$want $want" ]; then
+		printf '  %-44s %s by both\n' "$text" "$want"
 	else
-		printf '  %-44s EXPECTED %s; iptables: exit %d, bpf-iptables: exit %d\n' \
-			"$text" "$word" "${rc[@]}"
+		printf '  %-44s EXPECTED %s; %s by iptables, %s by bpf-iptables\n' \
+			"$text" "$want" "${seen[@]}"
 		bad=1
 	fi
 }
 
-# A listener in each server, ended with its namespace's clean-up.
-listen() {
-	local w
+# in_servers PROTO PORT CMD... - a server in each world; nsenter itself goes into the
+# background, so that clean-up ends the server and not a shell that waits for it
+in_servers() {
+	local proto=$1 port=$2 w
 
+	shift 2
 	for w in ref dut; do
-		ns_exec "${NS[$w.s]}" nc -lk "$S" "$1" >/dev/null 2>&1 &
+		nsenter --net="/run/netns/${NS[$w.s]}" -- "$@" >/dev/null 2>&1 &
 		defer kill $!
-		busywait 20 listening "${NS[$w.s]}" "$1" || exit 1
+		busywait 20 listening "${NS[$w.s]}" "$proto" "$port" || {
+			echo "no server on $proto port $port"
+			exit 2
+		}
 	done
 }
+
+# the socket is there: TCP state 0A is LISTEN, UDP state 07 is bound
 listening() {
-	ns_exec "$1" grep -q "$(printf ':%04X 00000000:0000 0A' "$2")" /proc/net/tcp
+	ns_exec "$1" grep -Eq "$(printf ':%04X 00000000:0000 (0A|07)' "$3")" "/proc/net/$2"
 }
 
 # A connection that is reset at once, so that both worlds exchange the same segments
@@ -94,18 +103,38 @@ except OSError:
     sys.exit(1)
 s.close()
 END
+# A question and its answer over UDP; with no address, the server that answers.
+cat >"$TMP/ask.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+if len(sys.argv) == 2:
+    s.bind(("0.0.0.0", int(sys.argv[1])))
+    while True:
+        data, peer = s.recvfrom(2048)
+        s.sendto(data, peer)
+s.settimeout(0.6)
+s.connect((sys.argv[1], int(sys.argv[2])))
+s.send(b"where is example.org?")
+try:
+    s.recv(2048)
+except OSError:
+    sys.exit(1)
+END
 
 say "real traffic through both"
-listen 80
-listen 22
-in_both "ping the server" 0 ping -c2 -i0.2 -W1 $S
-in_both "ping the router" 0 ping -c1 -W1 10.1.0.1
-in_both "TCP to the server's port 80" 0 python3 "$TMP/connect.py" $S 80
-in_both "TCP to the server's port 22" 1 python3 "$TMP/connect.py" $S 22
-in_both "TCP to the router itself" 1 python3 "$TMP/connect.py" 10.1.0.1 80
-in_both "UDP to port 53" 0 bash -c "echo query >/dev/udp/$S/53"
-in_both "UDP to port 54, lost on the way" 0 bash -c "echo query >/dev/udp/$S/54"
-in_both "ping from a black-listed address" 1 bash -c "ip addr add 203.0.113.9/32 dev c0 && ping -c1 -W1 -I 203.0.113.9 $S"
+in_servers tcp 80 nc -lk "$S" 80
+in_servers tcp 22 nc -lk "$S" 22
+in_servers udp 53 python3 "$TMP/ask.py" 53
+in_servers udp 54 python3 "$TMP/ask.py" 54
+in_both "ping the server" allowed ping -c2 -i0.2 -W1 $S
+in_both "ping the router" allowed ping -c1 -W1 10.1.0.1
+in_both "TCP to the server's port 80" allowed python3 "$TMP/connect.py" $S 80
+in_both "TCP to the server's port 22" refused python3 "$TMP/connect.py" $S 22
+in_both "TCP to the router itself" refused python3 "$TMP/connect.py" 10.1.0.1 80
+in_both "UDP to port 53, answered" allowed python3 "$TMP/ask.py" $S 53
+in_both "UDP to port 54" refused python3 "$TMP/ask.py" $S 54
+in_both "ping from a black-listed address" refused \
+	bash -c "ip addr add 203.0.113.9/32 dev c0 && ping -c1 -W1 -I 203.0.113.9 $S"
 
 # The last segments of a closing connection may still be under way.
 settled() {
@@ -114,17 +143,20 @@ settled() {
 	cmp -s "$TMP/ref.saved" "$TMP/dut.saved"
 }
 busywait 3 settled
+agree=$?
 
-say "iptables -L -v -n -x in the native router"
-ref -L -v -n -x
-say "bpf-iptables -L -v -n -x in ours (hook $HOOK)"
-dut -L -v -n -x
+say "iptables -L -v -n in the native router"
+ref -L -v -n
+say "bpf-iptables -L -v -n in ours (hook $HOOK)"
+dut -L -v -n
 
 say "verdict"
-if settled && [ $bad -eq 0 ]; then
-	echo "bpf-iptables and iptables agree on every packet: same verdicts, same counters on every rule."
+hit=$(grep -c '^\[[1-9].*-A' "$TMP/dut.saved")
+if [ $agree -eq 0 ] && [ $bad -eq 0 ] && [ "$hit" -ge 9 ]; then
+	echo "bpf-iptables and iptables AGREE: same answers, same packets and bytes on every" \
+		"rule and policy ($hit rules were hit)."
 	exit 0
 fi
-echo "bpf-iptables and iptables DISAGREE:"
+echo "bpf-iptables and iptables DISAGREE ($hit rules were hit):"
 diff "$TMP/ref.saved" "$TMP/dut.saved"
 exit 1
