@@ -3,8 +3,8 @@
  * capability.c - what a hook cannot do, by name
  *
  * The lowering knows what the classifier can express; a hook may still be unable
- * to carry out a target exactly. Such a rule is refused when it is added, naming
- * the target, instead of being enforced as something less.
+ * to carry out a target, or a match, exactly. Such a rule is refused when it is
+ * added, by name, instead of being enforced as something less.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,16 +16,49 @@
 
 #define ON_MODE(m)	(1u << (m))
 
-/* struct refusal - target @name cannot be carried out by the hooks in @modes */
-static const struct refusal {
+/* struct refusal - target or match @name cannot be carried out by the hooks in @modes */
+struct refusal {
 	const char *name;
 	unsigned int modes;
 	const char *why;
-} refusals[] = {
+};
+
+static const struct refusal targets[] = {
 	/* The answer belongs to the local stack: source address, rate limit, OUTPUT. */
 	{ "REJECT", ON_MODE(MODE_TC) | ON_MODE(MODE_XDP),
 	  "its answers cannot be sent from this hook; use DROP" },
 };
+
+static const struct refusal matches[] = {
+	/* Receive packet steering comes between this hook and the kernel's. */
+	{ "cpu", ON_MODE(MODE_XDP), "the stack may run on another CPU than the driver" },
+};
+
+static int refuse(const struct refusal *r, size_t n, const char *kind, const char *name,
+		  enum fw_mode mode, struct lower_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!(r[i].modes & ON_MODE(mode)) || strcmp(r[i].name, name))
+			continue;
+		snprintf(err->msg, sizeof(err->msg),
+			 "%s `%s' cannot be enforced by this hook: %s", kind, name, r[i].why);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_err *err)
+{
+	rule_for_each_match(m, rule) {
+		int ret = refuse(matches, sizeof(matches) / sizeof(*matches), "match",
+				 m->u.user.name, mode, err);
+
+		if (ret)
+			return ret;
+	}
+	return refuse(targets, sizeof(targets) / sizeof(*targets), "target",
+		      rule_target(rule)->u.user.name, mode, err);
+}
 
 /*
  * capability_check() - is there a rule that @mode cannot enforce exactly?
@@ -33,23 +66,12 @@ static const struct refusal {
  */
 int capability_check(const struct ruleset *rs, enum fw_mode mode, struct lower_err *err)
 {
-	size_t c, r, i;
+	for (size_t c = 0; c < rs->nr_chains; c++) {
+		for (size_t r = 0; r < rs->chains[c]->nr_rules; r++) {
+			int ret = rule_refuse(rs->chains[c]->rules[r], mode, err);
 
-	for (c = 0; c < rs->nr_chains; c++) {
-		for (r = 0; r < rs->chains[c]->nr_rules; r++) {
-			const char *name = rule_target(rs->chains[c]->rules[r])->u.user.name;
-
-			if (!name[0])
-				continue;
-			for (i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
-				if (!(refusals[i].modes & ON_MODE(mode)) ||
-				    strcmp(refusals[i].name, name))
-					continue;
-				snprintf(err->msg, sizeof(err->msg),
-					 "target `%s' cannot be enforced by this hook: %s",
-					 name, refusals[i].why);
-				return -EOPNOTSUPP;
-			}
+			if (ret)
+				return ret;
 		}
 	}
 	return 0;
