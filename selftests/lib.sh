@@ -25,6 +25,7 @@ TMP=$(mktemp -d "${TMPDIR:-/tmp}/bpfipt.XXXXXX") || exit 1
 SUFFIX=$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
 DEFERRED=()
 NS_MADE=
+PIDS=()		# processes, too
 PIN_DIRS=()	# directories that clean-up must leave no trace of
 
 # defer CMD... - run when the script ends, whatever the reason
@@ -108,12 +109,20 @@ tap_note() {
 
 # leftovers - name what this test's clean-up did not remove
 leftovers() {
-	local dir
+	local dir pid
 
 	ip netns list 2>/dev/null | grep "^bi$SUFFIX"
 	for dir in "${PIN_DIRS[@]}"; do
 		ls -d "$dir" 2>/dev/null
 	done
+	for pid in "${PIDS[@]}"; do
+		busywait 5 gone "$pid" || ps -o pid=,args= -p "$pid"
+	done
+}
+
+# shellcheck disable=SC2317 # called through busywait
+gone() {
+	! kill -0 "$1" 2>/dev/null
 }
 
 # tap_done - clean up, see that nothing is left, plan line and exit status
@@ -178,6 +187,19 @@ ns_exec() {
 
 	shift
 	nsenter --net="/run/netns/$ns" -- "$@"
+}
+
+# ns_spawn NS CMD... - in the background, ended by clean-up; its pid in SPAWNED.
+# nsenter itself is what is put there, not a shell that waits for it: killing such a
+# shell would leave the command behind.
+ns_spawn() {
+	local ns=$1
+
+	shift
+	nsenter --net="/run/netns/$ns" -- "$@" &
+	SPAWNED=$!
+	PIDS+=("$SPAWNED")
+	defer kill "$SPAWNED"
 }
 
 # ns_write NS KEY VALUE [KEY VALUE]... - sysctls by their path under /proc/sys

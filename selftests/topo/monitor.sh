@@ -26,9 +26,8 @@ both_restore <<END
 -A OUTPUT -o new0 -p udp -m udp --dport 9 -j DROP
 COMMIT
 END
-ns_exec "${NS[dut.r]}" "$BPFIPT" monitor >"$TMP/monitor.out" 2>&1 &
-MONITOR=$!
-defer kill $MONITOR
+ns_spawn "${NS[dut.r]}" "$BPFIPT" monitor >"$TMP/monitor.out" 2>&1
+MONITOR=$SPAWNED
 # shellcheck disable=SC2317 # called through tap_check
 settled() {
 	kill -0 "$MONITOR" 2>/dev/null
@@ -99,7 +98,7 @@ ETH0='' CDEV=''
 tap_check "the monitor survives a removal" settled
 both -Z
 agree_and "and what remains is filtered" s 0 <<<"c udp $C:1 10.2.0.2:7"
-kill $MONITOR
-wait $MONITOR 2>/dev/null
+kill "$MONITOR"
+wait "$MONITOR" 2>/dev/null
 tap_same "it had nothing to complain of" "" "$(cat "$TMP/monitor.out")"
 tap_done

@@ -37,7 +37,7 @@ serve() {
 	local w
 
 	for w in ref dut; do
-		ns_exec "${NS[$w.$1]}" python3 -c '
+		ns_spawn "${NS[$w.$1]}" python3 -c '
 import socket, sys, threading
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,8 +49,7 @@ def echo(c):
     c.close()
 while True:
     threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()
-' "$2" >/dev/null 2>&1 &
-		defer kill $!
+' "$2" >/dev/null 2>&1
 		busywait 20 listening "${NS[$w.$1]}" "$2" || tap_ok 1 "server on $2"
 	done
 }
