@@ -280,12 +280,13 @@ static int all_lines(struct restore *r, FILE *in)
 	static char buffer[LINE_BYTES];
 	int status = STATUS_OK;
 
-	line = 0;
 	while (!status && fgets(buffer, sizeof(buffer), in)) {
 		line++;
 		status = one_line(r, buffer);
 	}
-	if (!status && r->in_table) {
+	if (!status && r->in_table && r->native) {
+		status = commit_native(r);	/* it will miss the COMMIT */
+	} else if (!status && r->in_table) {
 		fprintf(stderr, "iptables-restore: COMMIT expected at line %d\n", line + 1);
 		status = STATUS_OTHER;
 	}
@@ -320,6 +321,7 @@ int restore_main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	xt_init("iptables-restore", base_options);
+	line = 0;
 	while ((c = getopt_long(argc, argv, "bcvVthnwWM:T:", options, NULL)) != -1) {
 		switch (c) {
 		case 'b':
