@@ -4,8 +4,8 @@
  *
  * getopt_long() walks the words; the base options are handled here, all others
  * go to the extensions named so far (xt.c). After the last word come the checks
- * that need the whole line: does the option go with the command, is anything
- * missing. Messages and their order are those of iptables 1.8.9.
+ * that need the whole line (argcheck.c): does the option go with the command, is
+ * anything missing. Messages and their order are those of iptables 1.8.9.
  *
  * `!` is a word of its own and inverts the option that follows it.
  */
@@ -15,82 +15,8 @@
 #include <string.h>
 
 #include "args.h"
+#include "argcheck.h"
 #include "cmd.h"
-
-const struct option base_options[] = {
-	{ "append",	   required_argument, NULL, 'A' },
-	{ "check",	   required_argument, NULL, 'C' },
-	{ "delete",	   required_argument, NULL, 'D' },
-	{ "insert",	   required_argument, NULL, 'I' },
-	{ "replace",	   required_argument, NULL, 'R' },
-	{ "list",	   optional_argument, NULL, 'L' },
-	{ "list-rules",	   optional_argument, NULL, 'S' },
-	{ "flush",	   optional_argument, NULL, 'F' },
-	{ "zero",	   optional_argument, NULL, 'Z' },
-	{ "new-chain",	   required_argument, NULL, 'N' },
-	{ "delete-chain",  optional_argument, NULL, 'X' },
-	{ "rename-chain",  required_argument, NULL, 'E' },
-	{ "policy",	   required_argument, NULL, 'P' },
-	{ "source",	   required_argument, NULL, 's' },
-	{ "src",	   required_argument, NULL, 's' },
-	{ "destination",   required_argument, NULL, 'd' },
-	{ "dst",	   required_argument, NULL, 'd' },
-	{ "protocol",	   required_argument, NULL, 'p' },
-	{ "in-interface",  required_argument, NULL, 'i' },
-	{ "out-interface", required_argument, NULL, 'o' },
-	{ "jump",	   required_argument, NULL, 'j' },
-	{ "goto",	   required_argument, NULL, 'g' },
-	{ "match",	   required_argument, NULL, 'm' },
-	{ "table",	   required_argument, NULL, 't' },
-	{ "fragments",	   no_argument,	      NULL, 'f' },
-	{ "numeric",	   no_argument,	      NULL, 'n' },
-	{ "verbose",	   no_argument,	      NULL, 'v' },
-	{ "exact",	   no_argument,	      NULL, 'x' },
-	{ "line-numbers",  no_argument,	      NULL, '0' },
-	{ "set-counters",  required_argument, NULL, 'c' },
-	{ "wait",	   optional_argument, NULL, 'w' },
-	{ "wait-interval", optional_argument, NULL, 'W' },
-	{ "modprobe",	   required_argument, NULL, 'M' },
-	{ "version",	   no_argument,	      NULL, 'V' },
-	{ "help",	   optional_argument, NULL, 'h' },
-	{ "ipv4",	   no_argument,	      NULL, '4' },
-	{ "ipv6",	   no_argument,	      NULL, '6' },
-	{ NULL },
-};
-
-#define RULE_OR_POLICY	(CMD_INSERT | CMD_REPLACE | CMD_APPEND | CMD_POLICY)
-
-/* Letter for messages, what `!` sets (0: not invertible), and with which commands. */
-static const struct option_row {
-	unsigned int opt;
-	char letter;
-	__u8 invert;
-	unsigned int commands;
-} option_rows[] = {
-	{ OPT_NUMERIC,	   'n', 0,		  CMD_LIST },
-	{ OPT_SOURCE,	   's', IPT_INV_SRCIP,	  CMD_RULE },
-	{ OPT_DESTINATION, 'd', IPT_INV_DSTIP,	  CMD_RULE },
-	{ OPT_PROTOCOL,	   'p', XT_INV_PROTO,	  CMD_RULE },
-	{ OPT_JUMP,	   'j', 0,		  CMD_RULE },
-	{ OPT_VERBOSE,	   'v', 0,		  ~0u },
-	{ OPT_EXPANDED,	   'x', 0,		  CMD_LIST },
-	{ OPT_IN,	   'i', IPT_INV_VIA_IN,	  CMD_RULE },
-	{ OPT_OUT,	   'o', IPT_INV_VIA_OUT,  CMD_RULE },
-	{ OPT_LINENUMBERS, '0', 0,		  CMD_LIST },
-	{ OPT_COUNTERS,	   'c', 0,		  RULE_OR_POLICY },
-	{ OPT_FRAGMENT,	   'f', IPT_INV_FRAG,	  CMD_RULE },
-};
-
-static const struct {
-	unsigned int command;
-	char letter;
-} command_letters[] = {
-	{ CMD_INSERT, 'I' }, { CMD_DELETE, 'D' }, { CMD_DELETE_NUM, 'D' },
-	{ CMD_REPLACE, 'R' }, { CMD_APPEND, 'A' }, { CMD_LIST, 'L' },
-	{ CMD_FLUSH, 'F' }, { CMD_ZERO, 'Z' }, { CMD_NEW, 'N' },
-	{ CMD_DELETE_CHAIN, 'X' }, { CMD_POLICY, 'P' }, { CMD_RENAME, 'E' },
-	{ CMD_LIST_RULES, 'S' }, { CMD_ZERO_NUM, 'Z' }, { CMD_CHECK, 'C' },
-};
 
 /* The line while it is being read. */
 struct parse {
@@ -105,44 +31,14 @@ struct parse {
 	char *src, *dst;
 };
 
-#define wrong(...)	xtables_error(PARAMETER_PROBLEM, __VA_ARGS__)
-
-/* The letter of the highest command in @commands. */
-static char letter_of(unsigned int commands)
-{
-	char letter = '?';
-
-	for (size_t i = 0; i < sizeof(command_letters) / sizeof(*command_letters); i++)
-		if (commands & command_letters[i].command)
-			letter = command_letters[i].letter;
-	return letter;
-}
-
 static void set_command(struct parse *p, unsigned int new, unsigned int beside)
 {
-	unsigned int *have = &p->cmd->commands;
-
-	if (p->invert)
-		wrong("unexpected '!' flag");
-	if (*have & ~beside)
-		wrong("Cannot use -%c with -%c", letter_of(new), letter_of(*have & ~beside));
-	*have |= new;
+	arg_set_command(p->cmd, new, beside, p->invert);
 }
 
 static void set_option(struct parse *p, unsigned int opt)
 {
-	const struct option_row *row = option_rows;
-
-	while (row->opt != opt)
-		row++;
-	if (p->cmd->options & opt)
-		wrong("multiple -%c flags not allowed", row->letter);
-	p->cmd->options |= opt;
-	if (!p->invert)
-		return;
-	if (!row->invert)
-		wrong("cannot have ! before -%c", row->letter);
-	p->cmd->ip.invflags |= row->invert;
+	arg_set_option(p->cmd, opt, p->invert);
 }
 
 /* Is the next word an argument, for options whose argument may be missing? */
@@ -154,42 +50,6 @@ static bool has_word(int argc, char **argv)
 static char *next_word(struct parse *p)
 {
 	return has_word(p->argc, p->argv) ? p->argv[optind++] : NULL;
-}
-
-static unsigned int rule_number(const char *word)
-{
-	unsigned int n;
-
-	if (!xtables_strtoui(word, NULL, &n, 1, INT_MAX))
-		wrong("Invalid rule number `%s'", word);
-	return n;
-}
-
-static void check_new_name(const char *name)
-{
-	if (strlen(name) >= XT_EXTENSION_MAXNAMELEN)
-		wrong("chain name `%s' too long (must be under %u chars)", name,
-		      XT_EXTENSION_MAXNAMELEN);
-	if (*name == '-' || *name == '!')
-		wrong("chain name not allowed to start with `%c'", *name);
-	if (xtables_find_target(name, XTF_TRY_LOAD))
-		wrong("chain name may not clash with target name");
-	for (const char *s = name; *s; s++)
-		if (isspace((unsigned char)*s))
-			wrong("Invalid chain name `%s'", name);
-}
-
-static const char *check_target_name(const char *name)
-{
-	if (!*name)
-		wrong("Invalid target name (too short)");
-	if (strlen(name) >= XT_EXTENSION_MAXNAMELEN)
-		wrong("Invalid target name `%s' (%u chars max)", name,
-		      XT_EXTENSION_MAXNAMELEN - 1);
-	for (const char *s = name; *s; s++)
-		if (isspace((unsigned char)*s))
-			wrong("Invalid target name `%s'", name);
-	return name;
 }
 
 int parse_wait(int argc, char **argv)
@@ -299,7 +159,7 @@ static bool command_option(struct parse *p, int c)
 		cmd->chain = optarg;
 		word = next_word(p);
 		if (word) {
-			cmd->rulenum = rule_number(word);
+			cmd->rulenum = arg_rule_number(word);
 			cmd->commands = CMD_DELETE_NUM;
 		}
 		return true;
@@ -307,7 +167,7 @@ static bool command_option(struct parse *p, int c)
 		set_command(p, CMD_INSERT, 0);
 		cmd->chain = optarg;
 		word = next_word(p);
-		cmd->rulenum = word ? rule_number(word) : 1;
+		cmd->rulenum = word ? arg_rule_number(word) : 1;
 		return true;
 	case 'R':
 		set_command(p, CMD_REPLACE, 0);
@@ -315,7 +175,7 @@ static bool command_option(struct parse *p, int c)
 		word = next_word(p);
 		if (!word)
 			wrong("-%c requires a rule number", 'R');
-		cmd->rulenum = rule_number(word);
+		cmd->rulenum = arg_rule_number(word);
 		return true;
 	case 'L':
 	case 'S':
@@ -331,7 +191,7 @@ static bool command_option(struct parse *p, int c)
 		set_command(p, CMD_ZERO, CMD_LIST | CMD_LIST_RULES);
 		break;
 	case 'N':
-		check_new_name(optarg);
+		arg_check_new_name(optarg);
 		set_command(p, CMD_NEW, 0);
 		cmd->chain = optarg;
 		return true;
@@ -361,7 +221,7 @@ static bool command_option(struct parse *p, int c)
 		return true;
 	word = next_word(p);
 	if (word) {
-		cmd->rulenum = rule_number(word);
+		cmd->rulenum = arg_rule_number(word);
 		if (c == 'Z')
 			cmd->commands = CMD_ZERO_NUM;
 	}
@@ -381,7 +241,7 @@ static void option_table(struct parse *p)
 static void option_jump(struct parse *p, int c)
 {
 	set_option(p, OPT_JUMP);
-	p->cmd->jumpto = check_target_name(optarg);
+	p->cmd->jumpto = arg_check_target_name(optarg);
 	if (c == 'g')
 		p->cmd->ip.flags |= IPT_F_GOTO;
 	else
@@ -488,28 +348,6 @@ static void bare_word(struct parse *p)
 	optarg[0] = '\0';
 }
 
-/* Every option must go with at least one of the commands given. */
-static void check_options(const struct command *cmd)
-{
-	for (size_t i = 0; i < sizeof(option_rows) / sizeof(*option_rows); i++)
-		if ((cmd->options & option_rows[i].opt) &&
-		    !(cmd->commands & option_rows[i].commands))
-			wrong("Illegal option `-%c' with this command",
-			      option_rows[i].letter);
-}
-
-static void check_interfaces(const struct command *cmd)
-{
-	if (!(cmd->commands & CMD_RULE))
-		return;
-	if ((cmd->options & OPT_OUT) &&
-	    (!strcmp(cmd->chain, "INPUT") || !strcmp(cmd->chain, "PREROUTING")))
-		wrong("Can't use -%c with %s\n", 'o', cmd->chain);
-	if ((cmd->options & OPT_IN) &&
-	    (!strcmp(cmd->chain, "OUTPUT") || !strcmp(cmd->chain, "POSTROUTING")))
-		wrong("Can't use -%c with %s\n", 'i', cmd->chain);
-}
-
 static void parse_addresses(const char *spec, struct addr_list *list)
 {
 	if (spec) {
@@ -549,11 +387,11 @@ static void check_whole_line(struct parse *p)
 	}
 	if (cmd->commands == CMD_REPLACE && (cmd->src.n != 1 || cmd->dst.n != 1))
 		wrong("Replacement rule does not specify a unique address");
-	check_options(cmd);
+	arg_check_options(cmd);
 	if (cmd->chain && strlen(cmd->chain) >= XT_EXTENSION_MAXNAMELEN)
 		wrong("chain name `%s' too long (must be under %u chars)", cmd->chain,
 		      XT_EXTENSION_MAXNAMELEN);
-	check_interfaces(cmd);
+	arg_check_interfaces(cmd);
 }
 
 void command_parse(int argc, char **argv, bool restore, struct command *cmd)

@@ -56,17 +56,20 @@ static bool anything_to_enforce(const struct ruleset *rs)
  */
 static void explain(int err, const char *text)
 {
-	int fd;
+	char record[300];
+	int fd, n;
 
 	if (err == -E2BIG || err == -ENOSPC || err == -ENOMEM) {
 		fprintf(stderr, "%s\n", text);
 		return;
 	}
+	n = snprintf(record, sizeof(record), "bpf-iptables: %s\n", text);
 	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		dprintf(fd, "bpf-iptables: %s\n", text);
-		close(fd);
-	}
+	if (fd < 0)
+		return;
+	if (write(fd, record, n) < 0)
+		fprintf(stderr, "%s\n", text);
+	close(fd);
 }
 
 int session_commit(struct session *s, bool test, char text[256])

@@ -14,6 +14,8 @@
 #	restore ARGS... | TEXT	TEXT is given on stdin, with \n and \t in it
 #	save ARGS...
 #	status RC REGEX | ARGS	ours alone: exit status, and stdout+stderr match
+#	locked ARGS		`iptables ARGS` while somebody else has the lock; ours
+#				may leave the first line of the message out
 #	reset			empty both filter tables
 #	tables NAME...		what to compare from here on, default filter
 #	# ...			comment
@@ -206,6 +208,22 @@ ours_alone()
 	fi
 }
 
+under_lock()
+{
+	exec 9>"$dir/lock"
+	flock 9
+	eval "set -- $1"
+	run legacy iptables "$@" 9>&-
+	run bpf iptables "$@" 9>&-
+	exec 9>&-
+	if [ "$(grep -v "^Can't lock" <<<"${result[legacy]}")" = "$(grep -v "^Can't lock" <<<"${result[bpf]}")" ]; then
+		ok "locked: $*"
+	else
+		not_ok "locked: $*"
+		show "${result[legacy]}" "${result[bpf]}"
+	fi
+}
+
 one_row()
 {
 	local row=$1 verb=${1%% *} rest=${1#* }
@@ -225,6 +243,8 @@ one_row()
 		printf '%b' "${rest#*| }" >"$dir/in"
 		eval "set -- ${rest%%|*}"
 		compare "$row" iptables-restore "$@" ;;
+	locked)
+		under_lock "$rest" ;;
 	tables)
 		tables=$rest ;;
 	status)
@@ -266,7 +286,10 @@ run_rules()
 
 	echo "# $name"
 	reset_both
-	[ -e "${1%.rules}.ipset" ] && command -v ipset >/dev/null && ipset -exist restore <"${1%.rules}.ipset"
+	if [ -e "${1%.rules}.ipset" ] && command -v ipset >/dev/null; then
+		ipset -exist restore <"${1%.rules}.ipset"
+		nsenter --net=/proc/$holder/ns/net ipset -exist restore <"${1%.rules}.ipset"
+	fi
 	sed -n '/^\*filter/,/^COMMIT/p' "$1" >"$dir/in"
 	compare "$name: restore" iptables-restore
 	compare "$name: restore -n -c" iptables-restore -n -c
