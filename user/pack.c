@@ -16,6 +16,7 @@
 #include <string.h>
 #include <linux/netfilter.h>
 
+#include "heap.h"
 #include "ruleset.h"
 
 #define PACK_MAGIC	0x53525046u	/* "FPRS" */
@@ -24,6 +25,9 @@
 
 #define PACK_DROP	0x1u		/* chain: policy */
 #define PACK_NO_TARGET	0x1u		/* rule */
+
+/* Heap that a rule takes beyond its packed bytes. */
+#define RULE_OVERHEAD	64
 
 #define ENTRY_ALIGN(n)	(((n) + 7u) & ~7u)
 
@@ -278,6 +282,7 @@ int ruleset_unpack(const void *bytes, size_t len, struct ruleset **rs)
 		return -EBADMSG;
 	cur.left = hdr.bytes - sizeof(hdr);
 
+	heap_reserve(hdr.bytes + hdr.nr_rules * RULE_OVERHEAD);
 	new = ruleset_new();
 	if (!new)
 		return -ENOMEM;

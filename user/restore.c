@@ -22,6 +22,7 @@
 
 #include "edit.h"
 #include "cmd.h"
+#include "heap.h"
 #include "session.h"
 #include "words.h"
 
@@ -63,12 +64,16 @@ struct restore {
 	bool in_table;
 	bool native;
 	bool skip;
+	size_t commands;
 	struct text text;
 	struct session s;
 	struct words words;
 };
 
 #define wrong(...)	xtables_error(PARAMETER_PROBLEM, __VA_ARGS__)
+/* Heap for so many rules more is made ready in one step (heap.h). */
+#define RESERVE_EVERY	8192
+#define RULE_BYTES	400
 #define BLANKS		" \t\n"
 
 static int failed(void)
@@ -247,6 +252,8 @@ static int command_line(struct restore *r, char *buffer)
 		words_add(w, "-v");
 	words_split(w, rule_counters(r, buffer));
 
+	if (r->commands++ % RESERVE_EVERY == RESERVE_EVERY - 1)
+		heap_reserve(RESERVE_EVERY * RULE_BYTES);
 	command_parse(w->argc, w->argv, true, &cmd);
 	ok = edit_apply(r->s.rs, &cmd, &why);
 	command_free(&cmd);
