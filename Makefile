@@ -57,7 +57,8 @@ $(O)/%.bpf.o: progs/%.bpf.c | $(O)/
 
 $(O)/%.skel.h: $(O)/%.bpf.o
 	$(call msg,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+	$(Q){ echo '/* NOLINTBEGIN: generated */' && $(BPFTOOL) gen skeleton $< name $* && \
+		echo '/* NOLINTEND */'; } > $@
 
 $(O)/:
 	$(Q)mkdir -p $@

@@ -84,7 +84,7 @@ static void mixed_rule(struct gen *g, unsigned int c)
 	if (chance(g, 65))
 		n += gen_put_l4(g);
 	if (chance(g, 4) && !(g->cfg->avoid & GEN_NO_FRAG))
-		fprintf(g->f, " %s-f", not(g, 40));
+		fprintf(g->f, " %s-f", maybe_not(g, 40));
 	while (chance(g, 25))
 		gen_put_other(g, g->reach[c]), n++;
 	put_target(g, c, n >= 2);

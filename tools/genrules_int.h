@@ -45,7 +45,7 @@ static inline __u32 below(struct gen *g, __u32 n)
 }
 
 /* "! " in so many percent of cases */
-static inline const char *not(struct gen *g, unsigned int percent)
+static inline const char *maybe_not(struct gen *g, unsigned int percent)
 {
 	return chance(g, percent) ? "! " : "";
 }

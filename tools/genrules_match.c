@@ -38,7 +38,7 @@ void gen_put_base_addr(struct gen *g, const char *opt, bool src)
 {
 	__u32 a = pick_addr(g, src);
 
-	fprintf(g->f, " %s%s ", not(g, 12), opt);
+	fprintf(g->f, " %s%s ", maybe_not(g, 12), opt);
 	gen_put_addr(g, a);
 	switch (below(g, 8)) {
 	case 0: case 1: case 2:
@@ -59,7 +59,7 @@ static void put_range(struct gen *g, const char *opt, bool src)
 
 	if (a > 0xffffffffu - n)
 		n = 0;
-	fprintf(g->f, " %s%s ", not(g, 15), opt);
+	fprintf(g->f, " %s%s ", maybe_not(g, 15), opt);
 	gen_put_addr(g, a);
 	fputc('-', g->f);
 	gen_put_addr(g, a + n);
@@ -87,9 +87,9 @@ void gen_put_port_range(struct gen *g)
 void gen_put_ports(struct gen *g)
 {
 	if (chance(g, 40))
-		fprintf(g->f, " %s--sport ", not(g, 15)), gen_put_port_range(g);
+		fprintf(g->f, " %s--sport ", maybe_not(g, 15)), gen_put_port_range(g);
 	if (chance(g, 65))
-		fprintf(g->f, " %s--dport ", not(g, 15)), gen_put_port_range(g);
+		fprintf(g->f, " %s--dport ", maybe_not(g, 15)), gen_put_port_range(g);
 }
 
 static void put_multiport(struct gen *g)
@@ -97,7 +97,7 @@ static void put_multiport(struct gen *g)
 	static const char *const opt[] = { "--sports", "--dports", "--ports" };
 	unsigned int slots = 1 + below(g, chance(g, 20) ? 15 : 5);
 
-	fprintf(g->f, " -m multiport %s%s ", not(g, 20), opt[below(g, 3)]);
+	fprintf(g->f, " -m multiport %s%s ", maybe_not(g, 20), opt[below(g, 3)]);
 	while (slots) {
 		__u32 a = pick_port(g), b = a + 1 + below(g, 200);
 
@@ -119,12 +119,12 @@ static void put_tcp_flags(struct gen *g)
 	unsigned int mask, set, i, pass;
 
 	if (chance(g, 40)) {
-		fprintf(g->f, " %s--syn", not(g, 25));
+		fprintf(g->f, " %s--syn", maybe_not(g, 25));
 		return;
 	}
 	mask = 1 + below(g, 63);
 	set = chance(g, 85) ? below(g, 64) & mask : below(g, 64);
-	fprintf(g->f, " %s--tcp-flags", not(g, 25));
+	fprintf(g->f, " %s--tcp-flags", maybe_not(g, 25));
 	for (pass = 0; pass < 2; pass++) {
 		unsigned int v = pass ? set : mask;
 		const char *sep = " ";
@@ -147,7 +147,7 @@ static void put_chunks(struct gen *g)
 	static const char *const bits[] = { ":U", ":u", ":B", ":b", ":Eb", ":UBE", ":ube" };
 	unsigned int first = below(g, 11), n = 1 + below(g, 3), i;
 
-	fprintf(g->f, " %s--chunk-types %s ", g->cfg->avoid & GEN_NO_NOT_CHUNKS ? "" : not(g, 25),
+	fprintf(g->f, " %s--chunk-types %s ", g->cfg->avoid & GEN_NO_NOT_CHUNKS ? "" : maybe_not(g, 25),
 		how[below(g, 3)]);
 	for (i = 0; i < n; i++) {
 		unsigned int c = (first + i) % 11;
@@ -165,7 +165,7 @@ static void put_icmp(struct gen *g)
 	static const char *const type[] = { "any", "8", "0", "3", "3/1", "3/4", "11", "11/0", "5",
 		"12", "13", "30/7", "echo-request", "fragmentation-needed", "254" };
 
-	fprintf(g->f, " -m icmp %s--icmp-type %s", not(g, 20), type[below(g, 15)]);
+	fprintf(g->f, " -m icmp %s--icmp-type %s", maybe_not(g, 20), type[below(g, 15)]);
 }
 
 static void put_spi(struct gen *g, const char *match)
@@ -173,7 +173,7 @@ static void put_spi(struct gen *g, const char *match)
 	__u32 a = chance(g, 70) ? g->port[below(g, POOL)] : prng_u32(&g->rnd);
 	__u32 n = below(g, 100);
 
-	fprintf(g->f, " -m %s %s--%sspi %u", match, not(g, 20), match, a);
+	fprintf(g->f, " -m %s %s--%sspi %u", match, maybe_not(g, 20), match, a);
 	if (chance(g, 60))
 		fprintf(g->f, ":%u", a > 0xffffffffu - n ? a : a + n);
 }
@@ -195,13 +195,13 @@ unsigned int gen_put_l4(struct gen *g)
 			if (chance(g, 20))
 				put_tcp_flags(g);
 			if (chance(g, 7))
-				fprintf(g->f, " %s--tcp-option %u", not(g, 30), 1 + below(g, 9));
+				fprintf(g->f, " %s--tcp-option %u", maybe_not(g, 30), 1 + below(g, 9));
 			n++;
 		}
 		if (chance(g, 15))
 			put_multiport(g), n++;
 		if (chance(g, 6))
-			fprintf(g->f, " -m ecn %s--ecn-tcp-%s", not(g, 40),
+			fprintf(g->f, " -m ecn %s--ecn-tcp-%s", maybe_not(g, 40),
 				chance(g, 50) ? "ece" : "cwr");
 		return n;
 	case 6: case 7: case 8: case 9:
@@ -254,13 +254,13 @@ void gen_put_iface(struct gen *g, const char *opt, const char *const *name, size
 
 	switch (below(g, 10)) {
 	case 0:
-		fprintf(g->f, " %s%s %.*s+", not(g, 20), opt, (int)(1 + below(g, strlen(dev))), dev);
+		fprintf(g->f, " %s%s %.*s+", maybe_not(g, 20), opt, (int)(1 + below(g, strlen(dev))), dev);
 		break;
 	case 1:
-		fprintf(g->f, " %s%s nosuch%u", not(g, 60), opt, below(g, 3));
+		fprintf(g->f, " %s%s nosuch%u", maybe_not(g, 60), opt, below(g, 3));
 		break;
 	default:
-		fprintf(g->f, " %s%s %s", not(g, 20), opt, dev);
+		fprintf(g->f, " %s%s %s", maybe_not(g, 20), opt, dev);
 	}
 }
 
@@ -282,7 +282,7 @@ void gen_put_other(struct gen *g, unsigned int reach)
 		if (avoid & GEN_NO_LENGTH)
 			break;
 		a = 20 + below(g, chance(g, 80) ? 80 : 1400);
-		fprintf(g->f, " -m length %s--length %u", not(g, 20), a);
+		fprintf(g->f, " -m length %s--length %u", maybe_not(g, 20), a);
 		if (chance(g, 60))
 			fprintf(g->f, ":%u", a + below(g, 60));
 		break;
@@ -290,7 +290,7 @@ void gen_put_other(struct gen *g, unsigned int reach)
 		a = chance(g, 50) ? 62 + below(g, 3) : below(g, 256);
 		switch (below(g, 3)) {
 		case 0:
-			fprintf(g->f, " -m ttl %s--ttl-eq %u", not(g, 40), a);
+			fprintf(g->f, " -m ttl %s--ttl-eq %u", maybe_not(g, 40), a);
 			break;
 		case 1:
 			fprintf(g->f, " -m ttl --ttl-lt %u", a);
@@ -301,32 +301,32 @@ void gen_put_other(struct gen *g, unsigned int reach)
 		break;
 	case 4:
 		if (chance(g, 30))
-			fprintf(g->f, " -m tos %s--tos 0x%02x", not(g, 20), below(g, 4) * 8);
+			fprintf(g->f, " -m tos %s--tos 0x%02x", maybe_not(g, 20), below(g, 4) * 8);
 		else
-			fprintf(g->f, " -m tos %s--tos 0x%02x/0x%02x", not(g, 20), below(g, 256),
+			fprintf(g->f, " -m tos %s--tos 0x%02x/0x%02x", maybe_not(g, 20), below(g, 256),
 				below(g, 256));
 		break;
 	case 5:
-		fprintf(g->f, " -m dscp %s--dscp 0x%02x", not(g, 30), below(g, 4) * 8);
+		fprintf(g->f, " -m dscp %s--dscp 0x%02x", maybe_not(g, 30), below(g, 4) * 8);
 		break;
 	case 6:
-		fprintf(g->f, " -m ecn %s--ecn-ip-ect %u", not(g, 30), below(g, 4));
+		fprintf(g->f, " -m ecn %s--ecn-ip-ect %u", maybe_not(g, 30), below(g, 4));
 		break;
 	case 7:
 		if (avoid & GEN_NO_PKTTYPE)
 			break;
-		fprintf(g->f, " -m pkttype %s--pkt-type %s", not(g, 30), chance(g, 50) ? "unicast" :
+		fprintf(g->f, " -m pkttype %s--pkt-type %s", maybe_not(g, 30), chance(g, 50) ? "unicast" :
 			chance(g, 50) ? "broadcast" : "multicast");
 		break;
 	case 8:
 		if ((avoid & GEN_NO_MAC) || (reach & (1u << HOOK_OUTPUT)))
 			break;
-		fprintf(g->f, " -m mac %s--mac-source 02:00:00:00:00:%02x", not(g, 30), below(g, 4));
+		fprintf(g->f, " -m mac %s--mac-source 02:00:00:00:00:%02x", maybe_not(g, 30), below(g, 4));
 		break;
 	case 9:
 		if (avoid & GEN_NO_MARK)
 			break;
-		fprintf(g->f, " -m mark %s--mark 0x%x", not(g, 25), g->mark[below(g, 4)]);
+		fprintf(g->f, " -m mark %s--mark 0x%x", maybe_not(g, 25), g->mark[below(g, 4)]);
 		if (chance(g, 40))
 			fprintf(g->f, "/0x%x", chance(g, 50) ? 0xf : prng_u32(&g->rnd));
 		break;

@@ -25,9 +25,10 @@ lint: $(SKELS) ## cppcheck, clang-tidy, sparse and shellcheck
 	$(Q)shellcheck -x -S warning $(SHELLS)
 	$(call msg,LINT,cppcheck)
 	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 --language=c \
-		--enable=warning,portability --suppress=missingIncludeSystem $(LINT_C)
+		--enable=warning,portability --suppress=missingIncludeSystem \
+		'-DLIBBPF_OPTS(type, name, ...)=struct type name = { __VA_ARGS__ }' $(LINT_C)
 	$(call msg,LINT,clang-tidy)
-	$(Q)clang-tidy --quiet $(LINT_C) -- $(CPPFLAGS) -std=gnu11 2>/dev/null
+	$(Q)clang-tidy --quiet $(LINT_C) -- $(subst -I$(O),-isystem $(O),$(CPPFLAGS)) -std=gnu11 2>/dev/null
 	$(call msg,LINT,sparse)
 	$(Q)sparse -Wno-decl -Wno-vla $(CPPFLAGS) $(LINT_C) 2>&1 | grep -E '^(user|tools)/.*(error|endian)' && exit 1 || true
 

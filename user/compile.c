@@ -151,7 +151,7 @@ static int reach(struct compilation *c, struct node *from, unsigned int hook, st
 	}
 	if (from->depth > IMG_MAX_DEPTH) {
 		snprintf(c->err->msg, sizeof(c->err->msg),
-			 "jumps from chain %s nest %u deep, the limit is %u",
+			 "jumps from chain %s nest %u deep, the limit is %d",
 			 from->chain->name, from->depth, IMG_MAX_DEPTH);
 		return -E2BIG;
 	}

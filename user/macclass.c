@@ -85,13 +85,13 @@ void macclasses_free(struct macclasses *mc)
 /** macclass_of() - class of an address, MAC_CLASS_OTHER when no rule names it */
 __u16 macclass_of(const struct macclasses *mc, const unsigned char addr[6])
 {
-	const void *at = NULL;
+	const unsigned char *at = NULL;
 
 	if (mc->n)
 		at = bsearch(addr, mc->addr, mc->n, ETH_ALEN, by_addr);
 	if (!at)
 		return MAC_CLASS_OTHER;
-	return MAC_CLASS_FIRST + ((const unsigned char (*)[ETH_ALEN])at - mc->addr);
+	return MAC_CLASS_FIRST + (at - mc->addr[0]) / ETH_ALEN;
 }
 
 /** macclasses_count() - number of addresses that rules name */

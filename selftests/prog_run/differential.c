@@ -210,8 +210,9 @@ static int one_mode(struct lab *lab, const char *me, const struct opts *o, enum 
 		bad += classbench(lab, &in, o, sum);
 	instance_close(in);
 	instance_remove();
-	printf("# %s: %u rulesets (%u more refused), %lu pairs (%lu spoilt), %lu rule hits, %lu drops, %lu hotdrops\n",
-	       name, sum->rulesets, sum->refused, sum->pairs, sum->spoilt, sum->hits, sum->drops,
+	printf("# %s: %u rulesets (%u more refused), %lu pairs (%lu spoilt)\n", name,
+	       sum->rulesets, sum->refused, sum->pairs, sum->spoilt);
+	printf("# %s: %lu rule hits, %lu drops, %lu hotdrops\n", name, sum->hits, sum->drops,
 	       sum->hotdrops);
 	return bad;
 }

@@ -131,14 +131,15 @@ static void print_packet(const struct gen_pkt *p)
 {
 	unsigned int i;
 
-	printf("# packet in=%u mark=%#x pkttype=%u mac=..:%02x ", p->in, p->mark, p->pkttype,
-	       p->mac[5]);
+	printf("# packet in=%u mark=%#x pkttype=%u mac=..:%02x pad=%u ", p->in, p->mark,
+	       p->pkttype, p->mac[5], p->pad);
 	for (i = 0; i < p->len; i++)
 		printf("%02x", p->data[i]);
 	printf("\n");
 }
 
-static int send_one(struct lab *lab, int hook, const struct gen_pkt *p, const struct ref_result *res)
+static int send_one(struct lab *lab, int hook, const struct gen_pkt *p,
+		    const struct ref_result *res)
 {
 	int err = lab_send(lab, hook, p);
 
@@ -153,8 +154,8 @@ static int send_one(struct lab *lab, int hook, const struct gen_pkt *p, const st
 }
 
 /* Send packet after packet by itself until one counts differently, and show it. */
-static void find_culprit(struct lab *lab, const struct gen_cfg *cfg, const struct genpkts_cfg *pc,
-			 int hook, __u64 seed, unsigned int n, const char *text)
+static void find_culprit(struct lab *lab, const struct genpkts_cfg *pc, int hook, __u64 seed,
+			 unsigned int n, const char *text)
 {
 	struct prng rnd = { seed ^ 0x5eed };
 	struct ref_result res = { 0 };
@@ -163,7 +164,6 @@ static void find_culprit(struct lab *lab, const struct gen_cfg *cfg, const struc
 	struct gen_pkt p;
 	unsigned int i;
 
-	(void)cfg;
 	if (lab_restore(text) || kernel_table_read(&rs))
 		return;
 	for (i = 0; i < n; i++) {
@@ -246,7 +246,7 @@ static int one_ruleset(struct lab *lab, const struct opts *o, __u64 seed, struct
 	}
 	if (err) {
 		printf("# hook %s\n%s", hook_name[hook], cfg.rules < 60 ? text : "");
-		find_culprit(lab, &cfg, &pc, hook, seed, o->packets, text);
+		find_culprit(lab, &pc, hook, seed, o->packets, text);
 	}
 	all->accepted += sum.accepted;
 	all->hits += sum.hits;
