@@ -51,6 +51,7 @@ int instance_lock(int wait)
 	return fd;
 busy:
 	close(fd);
+	fprintf(stderr, "Can't lock %s: %s\n", file, strerror(EAGAIN));
 	if (wait)
 		fprintf(stderr, "Another app is currently holding the xtables lock. "
 			"Stopped waiting after %ds.\n", wait);
