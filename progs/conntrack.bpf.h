@@ -85,6 +85,7 @@ struct ct_seg {
 	__u8 scale;
 	__u8 opt_flags;
 	__u8 payload_off;
+	__u32 raw_end;		/* @end as in the packet */
 	__u32 opt_pos;
 	__u32 opt_len;
 	__u8 sack_done;

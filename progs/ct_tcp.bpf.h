@@ -219,6 +219,7 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	s->win = bpf_ntohs(*(__be16 *)(h + 14));
 	check = *(__be16 *)(h + 16);
 	s->end = s->seq + len - doff + !!(s->tcpflags & TH_SYN) + !!(s->tcpflags & TH_FIN);
+	s->raw_end = s->end;
 	s->sack = s->ack;
 	s->sack_done = 0;
 	s->scale = 0;
@@ -517,8 +518,8 @@ static __always_inline __u32 ct_tcp_timeout(const struct ct_entry *e, volatile s
 	secs = ct_params.tcp[state];
 	if (t->retrans >= ct_params.tcp_max_retrans && secs > ct_params.tcp_retrans)
 		return ct_params.tcp_retrans;
-	if (s->class == CT_SEG_RST && state == CT_TCP_ESTABLISHED && secs > ct_params.tcp_unack)
-		return ct_params.tcp_unack;
+	if (s->class == CT_SEG_RST && state == CT_TCP_ESTABLISHED && secs > ct_params.tcp_rst)
+		return ct_params.tcp_rst;
 	if ((t->side[0].flags | t->side[1].flags) & CT_TCP_UNACKED && secs > ct_params.tcp_unack)
 		return ct_params.tcp_unack;
 	if (t->last_win == 0 && secs > ct_params.tcp_retrans)

@@ -7,10 +7,7 @@
 RING_SRCS := $(wildcard selftests/unit/*.c selftests/prog_run/*.c)
 TOOL_SRCS := $(wildcard tools/*.c)
 MAINS	:= $(shell grep -lwE '^int main' $(RING_SRCS) $(TOOL_SRCS) /dev/null)
-# ct_fuzz is built by name only: conntrack is not wired into the hooks yet, and one of
-# its checks (timeouts after an inexact RST) still differs from the kernel.
-BY_HAND	:= selftests/prog_run/ct_fuzz.c
-TESTS	:= $(patsubst %.c,$(O)/%,$(filter-out $(BY_HAND),$(filter selftests/%,$(MAINS))))
+TESTS	:= $(patsubst %.c,$(O)/%,$(filter selftests/%,$(MAINS)))
 TEST_SKELS := $(patsubst selftests/prog_run/%.bpf.c,$(O)/%.skel.h,$(wildcard selftests/prog_run/*.bpf.c))
 
 TEST_LIB_SRCS := $(filter-out $(MAINS) %.bpf.c,$(RING_SRCS) $(TOOL_SRCS))
@@ -26,7 +23,7 @@ $(O)/libtest.a: $(TEST_LIB_SRCS:%.c=$(O)/%.o)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(TESTS) $(BY_HAND:%.c=$(O)/%): $(O)/%: $(O)/%.o $(O)/libtest.a $(O)/libfw.a
+$(TESTS): $(O)/%: $(O)/%.o $(O)/libtest.a $(O)/libfw.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
@@ -36,4 +33,4 @@ $(O)/inject: $(O)/tools/inject.o $(O)/tools/frame.o
 
 tests: $(TESTS) $(O)/inject ## build the test programs
 
--include $(RING_SRCS:%.c=$(O)/%.d) $(TOOL_SRCS:%.c=$(O)/%.d)
+-include $(TEST_SKELS:%.skel.h=%.bpf.d) $(RING_SRCS:%.c=$(O)/%.d) $(TOOL_SRCS:%.c=$(O)/%.d)

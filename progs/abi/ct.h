@@ -189,6 +189,7 @@ struct ct_params {
 	__u32 tcp[CT_TCP_MAX];
 	__u32 tcp_retrans;
 	__u32 tcp_unack;
+	__u32 tcp_rst;		/* a RST in window, but not exact: 6.18; 6.12: tcp_unack */
 	__u32 tcp_max_retrans;
 	__u32 sctp[CT_SCTP_MAX];
 	__u32 udp;
@@ -215,7 +216,7 @@ struct ct_params {
 		[CT_TCP_CLOSE]		= 10,					\
 		[CT_TCP_SYN_SENT2]	= 120,					\
 	},									\
-	.tcp_retrans = 300, .tcp_unack = 300, .tcp_max_retrans = 3,		\
+	.tcp_retrans = 300, .tcp_unack = 300, .tcp_rst = 10, .tcp_max_retrans = 3,	\
 	.sctp = {								\
 		[CT_SCTP_CLOSED]		= 10,				\
 		[CT_SCTP_COOKIE_WAIT]		= 3,				\
@@ -247,8 +248,8 @@ struct frag_key {
  * @deadline:	coarse ns
  * @verdict:	what became of the first fragment, as frag_remember() was told
  * @ctstate:	its CT_* bits
- * @key, @dir, @end: TCP: its connection, and the sequence number at its byte 0 of
- *		payload, so that the last fragment can tell the segment's true end
+ * @key, @dir, @end: TCP, when @tracked: its connection, and the sequence number
+ *		that the datagram's transport length is added to for the segment's end
  */
 struct frag_entry {
 	__u64 deadline;
@@ -269,7 +270,7 @@ _Static_assert(sizeof(struct ct_tcp_side) == 20, "ct_tcp_side");
 _Static_assert(sizeof(struct ct_tcp) == 60, "ct_tcp");
 _Static_assert(sizeof(struct ct_entry) == 152, "ct_entry");
 _Static_assert(sizeof(struct ct_slot) == 20, "ct_slot");
-_Static_assert(sizeof(struct ct_params) == 116, "ct_params");
+_Static_assert(sizeof(struct ct_params) == 120, "ct_params");
 _Static_assert(sizeof(struct frag_key) == 12, "frag_key");
 _Static_assert(sizeof(struct frag_entry) == 40, "frag_entry");
 

@@ -4,7 +4,8 @@
  *
  * Runs under BPF_PROG_TEST_RUN only. Compiled twice, as a tc program and, with
  * -DFW_XDP, as an XDP program. Returns
- *	bits 0-7 the CT_* state, 8 committed, 9 table full, 16-23 ct_ref.what
+ *	bits 0-7 the CT_* state, 8 committed, 9 table full, 10 followed its first
+ *	fragment, 11 which was dropped, 16-23 ct_ref.what
  * A packet with TTL CT_TEST_DROP_TTL is "dropped by a rule": labelled, not
  * committed. The source MAC's last byte chooses the hook: 0 FORWARD, 1 OUTPUT,
  * 2 INPUT on lo.
@@ -34,6 +35,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "../../progs/maps.bpf.h"
 #include "../../progs/parse.bpf.h"
 #include "../../progs/conntrack.bpf.h"
+#include "../../progs/frag.bpf.h"
 
 static __always_inline int ct_test(fw_ctx_t *ctx, void *data, void *data_end, __u32 len)
 {
@@ -53,6 +55,10 @@ static __always_inline int ct_test(fw_ctx_t *ctx, void *data, void *data_end, __
 		pkt.hook = HOOK_INPUT;
 		pkt.flags |= PKT_LOOPBACK;
 	}
+	if (pkt.frag_off & IP_OFFSET_MASK) {
+		r = frag_follow(ctx, &pkt);
+		return r < 0 ? CT_INVALID : pkt.key[KEY_CTSTATE] | 1 << 10 | r << 11;
+	}
 	ct_label(ctx, &pkt, &ref);
 	r = pkt.key[KEY_CTSTATE];
 	if (pkt.key[KEY_TTL] != CT_TEST_DROP_TTL) {
@@ -60,6 +66,7 @@ static __always_inline int ct_test(fw_ctx_t *ctx, void *data, void *data_end, __
 		if (ct_commit(ctx, &pkt, &ref))
 			r |= 1 << 9;
 	}
+	frag_remember(ctx, &pkt, &ref, pkt.key[KEY_TTL] == CT_TEST_DROP_TTL);
 	return r | ref.what << 16;
 }
 
