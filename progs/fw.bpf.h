@@ -32,10 +32,12 @@
  * @img_table_mask:	words of a slot's tables - 1 (a power of two - 1)
  * @img_slot_bytes:	bytes of a slot, tables and rules
  * @fib_flags:		flags of bpf_fib_lookup that this kernel has
+ * @use_ct:		conntrack is part of the program (else dead code, not loaded)
  */
 const volatile __u32 img_table_mask = (1u << 14) - 1;
 const volatile __u32 img_slot_bytes = 1u << 16;
 const volatile __u32 fib_flags;
+const volatile __u32 use_ct = 1;
 
 /* struct img - the slot one packet is judged by, from first to last stage */
 struct img {

@@ -26,6 +26,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "chain_selector.bpf.h"
 #include "classifier.bpf.h"
 #include "walk.bpf.h"
+#include "judge.bpf.h"
 
 #define VLAN_VID_MASK	0x0fff
 
@@ -42,7 +43,7 @@ static __always_inline void skb_keys(struct __sk_buff *skb, struct fw_pkt *pkt,
 
 static __always_inline int finish(struct __sk_buff *skb, struct fw *fw)
 {
-	int verdict = walk_chain(fw);
+	int verdict = judge(fw);
 
 	if (fw->w->pkt.flags & PKT_MARKED)
 		skb->mark = fw->w->pkt.mark;
@@ -102,11 +103,9 @@ int fw_ingress(struct __sk_buff *skb)
 	hook = select_ingress(skb, pkt, type, fib_len);
 	if (hook < 0)
 		goto stack;
-	if (hook == HOOK_INPUT && pkt->frag_off & IP_OFFSET_MASK) {
-		event(EV_FRAGMENT);
-		return TC_ACT_UNSPEC;
-	}
 	pkt->hook = hook;
+	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
+		return follow_first(&fw) == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 	if (hook == HOOK_FORWARD)
 		out_class = port_of(&fw.img, pkt->oifindex).out_class;
 	skb_keys(skb, pkt, in.in_class, out_class);
@@ -168,10 +167,8 @@ int fw_egress(struct __sk_buff *skb)
 	if (skb->gso_size)
 		pkt->flags |= PKT_GSO;
 	pkt->hook = skb->ingress_ifindex ? HOOK_FORWARD : HOOK_OUTPUT;
-	if (pkt->hook == HOOK_OUTPUT && pkt->frag_off & IP_OFFSET_MASK) {
-		event(EV_FRAGMENT);
-		return TC_ACT_UNSPEC;
-	}
+	if (pkt->frag_off & IP_OFFSET_MASK && (pkt->hook == HOOK_OUTPUT || tracking(&fw)))
+		return follow_first(&fw) == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 	skb_keys(skb, pkt, skb->ingress_ifindex ? IFACE_CLASS_UNKNOWN : IFACE_CLASS_NONE,
 		 out.out_class);
 	pkt->key[KEY_PKTTYPE] = PACKET_HOST;

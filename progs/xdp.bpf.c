@@ -7,6 +7,7 @@
  * tags of VLAN devices from the frame. Marks are 0. OUTPUT stays with tc egress,
  * and so do interfaces without native XDP (user/attach.c).
  */
+#define FW_XDP
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -23,6 +24,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "chain_selector.bpf.h"
 #include "classifier.bpf.h"
 #include "walk.bpf.h"
+#include "judge.bpf.h"
 
 #define VLAN_HLEN	4
 #define VLAN_VID_MASK	0x0fff
@@ -92,11 +94,9 @@ int fw_xdp(struct xdp_md *ctx)
 	hook = select_ingress(ctx, pkt, type, pkt->frag_off & IP_DF ? pkt->tot_len : 0);
 	if (hook < 0)
 		goto stack;
-	if (hook == HOOK_INPUT && pkt->frag_off & IP_OFFSET_MASK) {
-		event(EV_FRAGMENT);
-		return XDP_PASS;
-	}
 	pkt->hook = hook;
+	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
+		return follow_first(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
 	if (hook == HOOK_FORWARD)
 		out_class = port_of(&fw.img, pkt->oifindex).out_class;
 	pkt->mark = 0;
@@ -109,7 +109,7 @@ int fw_xdp(struct xdp_md *ctx)
 	if (img_hdr_word(&fw.img, flags) & IMG_F_MAC)
 		pkt->key[KEY_MAC] = mac_class(&fw.img, data + ETH_ALEN);
 
-	return walk_chain(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
+	return judge(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
 stack:
 	event(EV_STACK_DROPS);
 	return XDP_PASS;

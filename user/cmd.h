@@ -32,6 +32,9 @@ int init_main(int argc, char **argv);
 int init_xdp_main(int argc, char **argv);
 int clean_main(int argc, char **argv);
 int monitor_main(int argc, char **argv);
+
+/* user/conntrack.c */
+int conntrack_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 
 /*

@@ -95,6 +95,7 @@ int instance_grow(struct instance *in, const struct tier *need)
 	t.slot_words = t.table_words + rules;
 	if (need->nr_counters > t.nr_counters)
 		t.nr_counters = need->nr_counters;
+	t.features |= need->features;
 
 	err = generation_create(in, old.number + 1, &t, &old, &new);
 	if (err)

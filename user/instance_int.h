@@ -31,11 +31,13 @@
  * @table_words: words of a slot's tables, a power of two
  * @slot_words:	words of a slot, tables and rules; a multiple of 1024
  * @nr_counters: counter slots
+ * @features:	IMG_F_CT: the programs track connections, with full-size tables
  */
 struct tier {
 	__u32 table_words;
 	__u32 slot_words;
 	__u32 nr_counters;
+	__u32 features;
 };
 
 /*

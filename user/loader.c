@@ -18,6 +18,7 @@
 #include <bpf/libbpf.h>
 
 #include "instance_int.h"
+#include "../progs/abi/ct.h"	/* the skeletons have a struct ct_params */
 #include "tc.skel.h"
 #include "xdp.skel.h"
 
@@ -98,6 +99,18 @@ static int shared_map(const struct instance *in, const struct generation *share,
  * Size or reuse every map of an object. @dir: maps pinned there already are the
  * generation's own, made by the object loaded before.
  */
+/* Entries of a conntrack map: all, or one when the programs do not track. */
+static int size_ct_map(struct bpf_map *map, const struct tier *tier)
+{
+	return tier->features & IMG_F_CT ? 0 : bpf_map__set_max_entries(map, 1);
+}
+
+static bool is_ct_map(const char *name)
+{
+	return !strcmp(name, "conntrack") || !strcmp(name, "ct_slots") ||
+	       !strcmp(name, "fragments");
+}
+
 static int prepare_maps(struct bpf_object *obj, const struct instance *in, const char *dir,
 			const struct tier *tier, const struct generation *share)
 {
@@ -106,7 +119,9 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 
 	bpf_object__for_each_map(map, obj) {
 		const char *name = bpf_map__name(map);
-		bool grows = !strcmp(name, "image") || !strcmp(name, "counters");
+		bool grows = !strcmp(name, "image") || !strcmp(name, "counters") ||
+			     (is_ct_map(name) && share &&
+			      (tier->features ^ share->tier.features) & IMG_F_CT);
 
 		if (bpf_map__is_internal(map))
 			continue;
@@ -125,7 +140,7 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 		else if (!strcmp(name, "counters"))
 			err = bpf_map__set_max_entries(map, tier->nr_counters);
 		else
-			err = 0;
+			err = is_ct_map(name) ? size_ct_map(map, tier) : 0;
 		if (err)
 			return err;
 	}
@@ -162,6 +177,9 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
 		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
 		skel_->rodata->fib_flags = fib_flags();				\
+		skel_->rodata->use_ct = !!((tier)->features & IMG_F_CT);	\
+		if (!skel_->rodata->use_ct)					\
+			skel_->rodata->ct_slots_mask = 0;			\
 		err_ = prepare_maps(skel_->obj, in, dir, tier, share);		\
 	}									\
 	if (!err_)								\
@@ -218,6 +236,7 @@ int generation_open(struct instance *in, int number, struct generation *gen)
 	if (!err) {
 		gen->tier.slot_words = gen->map->slot_words;
 		gen->tier.table_words = gen->map->table_words;
+		gen->tier.features = gen->map->features;
 	}
 out:
 	if (err)
@@ -273,5 +292,6 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 	gen->map->slot_words = tier->slot_words;
 	gen->map->table_words = tier->table_words;
 	gen->map->mode = in->mode;
+	gen->map->features = tier->features;
 	return 0;
 }

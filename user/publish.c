@@ -281,7 +281,7 @@ static __u32 pow2_at_least(__u32 n)
 }
 
 /* The tier that holds @words of tables, @rules_bytes and @slots, with room to grow. */
-static struct tier tier_for(size_t words, size_t rules_bytes, __u32 slots)
+static struct tier tier_for(size_t words, size_t rules_bytes, __u32 slots, __u32 features)
 {
 	struct tier t;
 	size_t rules = rules_bytes / 4 + 1;
@@ -292,12 +292,14 @@ static struct tier tier_for(size_t words, size_t rules_bytes, __u32 slots)
 		rules = 1u << 13;
 	t.slot_words = (t.table_words + rules + 1023) & ~1023u;
 	t.nr_counters = pow2_at_least(slots > 1024 ? slots : 1024);
+	t.features = features;
 	return t;
 }
 
-static bool fits(const struct tier *have, size_t words, size_t rules_bytes, __u32 slots)
+static bool fits(const struct tier *have, size_t words, size_t rules_bytes, __u32 slots,
+		 __u32 features)
 {
-	return words <= have->table_words && slots <= have->nr_counters &&
+	return !(features & ~have->features) && words <= have->table_words && slots <= have->nr_counters &&
 	       (rules_bytes + 3) / 4 <= have->slot_words - have->table_words;
 }
 
@@ -393,14 +395,16 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 {
 	void *rules = NULL;
 	struct draft d;
+	__u32 features;
 	size_t len = 0;
 	int ret;
 
 	ret = draft_make(in, rs, &d, err);
 	if (!ret)
 		ret = pack(in, rs, &rules, &len);
-	if (!ret && !fits(&in->gen.tier, d.img.words, len, d.nr_slots)) {
-		struct tier t = tier_for(d.img.words, len, d.nr_slots);
+	features = ret ? 0 : ((struct img_hdr *)d.img.word)->flags & IMG_F_CT;
+	if (!ret && !fits(&in->gen.tier, d.img.words, len, d.nr_slots, features)) {
+		struct tier t = tier_for(d.img.words, len, d.nr_slots, features);
 
 		ret = instance_grow(in, &t);
 		free(rules);

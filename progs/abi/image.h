@@ -68,6 +68,7 @@
  * @table_words: power of two; the datapath's indices are below it. Words from
  *		there to @slot_words hold the rules' binary form, user space only.
  * @mode:	enum fw_mode of the instance, user space only
+ * @features:	IMG_F_* that the loaded programs hold, user space only
  */
 struct img_map {
 	__u32 active;
@@ -75,7 +76,8 @@ struct img_map {
 	__u32 slot_words;
 	__u32 table_words;
 	__u32 mode;
-	__u32 pad[11];
+	__u32 features;
+	__u32 pad[10];
 };
 
 /* A built-in chain as its hook sees it. */

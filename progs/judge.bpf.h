@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * judge.bpf.h - the stages that need a connection around those that do not
+ *
+ *	conntrack label -> classify, walk -> conntrack commit
+ *
+ * Conntrack runs only when some rule asks for it (IMG_F_CT), as netfilter's hooks
+ * are registered only then. From then on fragments follow their first one, since
+ * netfilter would have reassembled them before any rule (frag.bpf.h).
+ */
+#ifndef BPFIPT_JUDGE_BPF_H
+#define BPFIPT_JUDGE_BPF_H
+
+#include "conntrack.bpf.h"
+#include "frag.bpf.h"
+#include "walk.bpf.h"
+
+static __always_inline int tracking(const struct fw *fw)
+{
+	return use_ct && img_hdr_word(&fw->img, flags) & IMG_F_CT;
+}
+
+/*
+ * follow_first() - the fate of a later fragment that no chain sees
+ * Return: WALK_DROP when its first fragment was dropped, else WALK_ACCEPT: alone
+ * it can never become a datagram.
+ */
+static __always_inline int follow_first(struct fw *fw)
+{
+	event(EV_FRAGMENT);
+	if (tracking(fw) && frag_follow(fw->ctx, &fw->w->pkt) == WALK_DROP)
+		return WALK_DROP;
+	return WALK_ACCEPT;
+}
+
+/* judge() - a packet whose keys are all set. Return: WALK_ACCEPT or another verdict. */
+static __always_inline int judge(struct fw *fw)
+{
+	struct fw_pkt *pkt = &fw->w->pkt;
+	struct ct_ref ref = {};
+	int verdict;
+
+	if (!tracking(fw))
+		return walk_chain(fw);
+	ct_label(fw->ctx, pkt, &ref);
+	verdict = walk_chain(fw);
+	if (verdict == WALK_ACCEPT && ct_commit(fw->ctx, pkt, &ref))
+		verdict = WALK_DROP;
+	frag_remember(fw->ctx, pkt, &ref, verdict == WALK_ACCEPT ? WALK_ACCEPT : WALK_DROP);
+	return verdict;
+}
+
+#endif /* BPFIPT_JUDGE_BPF_H */

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * conntrack.c - `bpf-iptables conntrack': the connections of this namespace
+ *
+ *	bpf-iptables conntrack [-L] [-p PROTO] [-s ADDR[/LEN]] [-d ADDR[/LEN]]
+ *	bpf-iptables conntrack -F [-p PROTO] [-s ADDR[/LEN]] [-d ADDR[/LEN]]
+ *	-m PATH: another pinned map
+ *
+ * Lines as conntrack(8) prints them, so that what reads those reads these:
+ *	tcp      6 431999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=4000 dport=80
+ *	packets=3 bytes=180 src=10.0.0.2 ... [ASSURED] mark=0
+ * Entries whose time is up are not shown, as they are no more for the hooks.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+
+#include "../progs/abi/ct.h"
+#include "cmd.h"
+#include "instance_int.h"
+
+/* struct ct_filter - what -p, -s, -d select by, in the original direction */
+struct ct_filter {
+	int proto;		/* -1: any */
+	__be32 src, src_mask;
+	__be32 dst, dst_mask;
+};
+
+static const char *const tcp_names[] = CT_TCP_NAMES;
+static const char *const sctp_names[] = CT_SCTP_NAMES;
+
+_Static_assert(sizeof(tcp_names) / sizeof(tcp_names[0]) == CT_TCP_MAX, "TCP state names");
+_Static_assert(sizeof(sctp_names) / sizeof(sctp_names[0]) == CT_SCTP_MAX, "SCTP state names");
+
+static __u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static bool selected(const struct ct_filter *f, const struct ct_tuple *t)
+{
+	return (f->proto < 0 || f->proto == t->proto) &&
+	       !((t->src ^ f->src) & f->src_mask) && !((t->dst ^ f->dst) & f->dst_mask);
+}
+
+/* The other direction; an ICMP reply's type is the query's answer. */
+static struct ct_tuple inverse(const struct ct_tuple *t)
+{
+	struct ct_tuple r = { .src = t->dst, .dst = t->src, .proto = t->proto };
+	__u8 *type = (__u8 *)&r.dport;
+
+	if (t->proto == IPPROTO_ICMP) {
+		r.sport = t->sport;
+		r.dport = t->dport;
+		*type = *type == 8 ? 0 : *type + 1;
+		return r;
+	}
+	r.sport = t->dport;
+	r.dport = t->sport;
+	return r;
+}
+
+static void print_tuple(const struct ct_tuple *t, __u64 packets, __u64 bytes)
+{
+	const __u8 *type = (const __u8 *)&t->dport;
+	char src[INET_ADDRSTRLEN], dst[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &t->src, src, sizeof(src));
+	inet_ntop(AF_INET, &t->dst, dst, sizeof(dst));
+	printf("src=%s dst=%s ", src, dst);
+	switch (t->proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+		printf("sport=%u dport=%u ", ntohs(t->sport), ntohs(t->dport));
+		break;
+	case IPPROTO_ICMP:
+		printf("type=%u code=%u id=%u ", type[0], type[1], ntohs(t->sport));
+		break;
+	case IPPROTO_GRE:
+		printf("srckey=0x%x dstkey=0x%x ", ntohs(t->sport), ntohs(t->dport));
+		break;
+	}
+	printf("packets=%llu bytes=%llu ", packets, bytes);
+}
+
+static void print_entry(const struct ct_entry *e, __u64 now)
+{
+	struct protoent *pe = getprotobynumber(e->orig.proto);
+	struct ct_tuple reply = inverse(&e->orig);
+
+	printf("%-8s %u %llu ", pe ? pe->p_name : "unknown", e->orig.proto,
+	       (e->deadline - now) / 1000000000ull);
+	if (e->orig.proto == IPPROTO_TCP && e->state < CT_TCP_MAX)
+		printf("%s ", tcp_names[e->state]);
+	if (e->orig.proto == IPPROTO_SCTP && e->state < CT_SCTP_MAX)
+		printf("%s ", sctp_names[e->state]);
+	print_tuple(&e->orig, e->packets[CT_ORIG], e->bytes[CT_ORIG]);
+	if (!(e->status & CTS_SEEN_REPLY))
+		printf("[UNREPLIED] ");
+	print_tuple(&reply, e->packets[CT_REPLY], e->bytes[CT_REPLY]);
+	if (e->status & CTS_ASSURED)
+		printf("[ASSURED] ");
+	printf("mark=%u\n", e->mark);
+}
+
+/*
+ * Visit the table. A key that is deleted while we stand on it makes the kernel
+ * start over, so the next key is taken first; one that goes in between can still
+ * do it, hence the bound: a table has no more keys than it has room for.
+ */
+static int walk(int fd, const struct ct_filter *f, bool flush, unsigned long *n)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	struct ct_tuple key, next;
+	struct ct_entry e;
+	__u64 now = now_ns();
+	unsigned long left;
+	int err;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	if (info.key_size != sizeof(key) || info.value_size != sizeof(e))
+		return -EBADMSG;
+	err = bpf_map_get_next_key(fd, NULL, &next);
+	for (left = 2ul * info.max_entries; !err && left; left--) {
+		key = next;
+		err = bpf_map_get_next_key(fd, &key, &next);
+		if (bpf_map_lookup_elem_flags(fd, &key, &e, BPF_F_LOCK) || e.deadline <= now ||
+		    !selected(f, &e.orig))
+			continue;
+		if (flush)
+			bpf_map_delete_elem(fd, &key);
+		else
+			print_entry(&e, now);
+		++*n;
+	}
+	return 0;
+}
+
+static int parse_addr(const char *word, __be32 *addr, __be32 *mask)
+{
+	char buf[INET_ADDRSTRLEN], *end;
+	const char *slash = strchr(word, '/');
+	size_t n = slash ? (size_t)(slash - word) : strlen(word);
+	long bits = 32;
+
+	if (n >= sizeof(buf))
+		return -EINVAL;
+	memcpy(buf, word, n);
+	buf[n] = 0;
+	if (slash) {
+		bits = strtol(slash + 1, &end, 10);
+		if (end == slash + 1 || *end || bits < 0 || bits > 32)
+			return -EINVAL;
+	}
+	if (inet_pton(AF_INET, buf, addr) != 1)
+		return -EINVAL;
+	*mask = bits ? htonl(~0u << (32 - bits)) : 0;
+	return 0;
+}
+
+static int parse_proto(const char *word)
+{
+	struct protoent *pe;
+	char *end;
+	long n = strtol(word, &end, 10);
+
+	if (end != word && !*end)
+		return n >= 0 && n <= 255 ? (int)n : -EINVAL;
+	pe = getprotobyname(word);
+	return pe ? pe->p_proto : -EINVAL;
+}
+
+/* The instance's map, or the one at @path. Return: fd or -errno, message printed. */
+static int open_table(const char *path)
+{
+	struct instance *in = NULL;
+	int fd, err;
+
+	if (path) {
+		fd = pins_open("%s", path);
+		if (fd < 0)
+			fprintf(stderr, "bpf-iptables: %s: %s\n", path, strerror(-fd));
+		return fd;
+	}
+	err = instance_open(&in, false);
+	if (err)
+		return err;
+	if (!in) {
+		fprintf(stderr, "bpf-iptables: no firewall in this network namespace\n");
+		return -ENOENT;
+	}
+	fd = pins_open("%s/g%d/map-conntrack", in->dir, in->gen.number);
+	if (fd < 0)
+		fprintf(stderr, "bpf-iptables: conntrack: %s\n", strerror(-fd));
+	instance_close(in);
+	return fd;
+}
+
+/**
+ * conntrack_main() - list or flush
+ * The count goes to stderr, as conntrack(8) does. Return: exit status.
+ */
+int conntrack_main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "dump", no_argument, NULL, 'L' },
+		{ "flush", no_argument, NULL, 'F' },
+		{ "proto", required_argument, NULL, 'p' },
+		{ "src", required_argument, NULL, 's' },
+		{ "orig-src", required_argument, NULL, 's' },
+		{ "dst", required_argument, NULL, 'd' },
+		{ "orig-dst", required_argument, NULL, 'd' },
+		{ "map", required_argument, NULL, 'm' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct ct_filter f = { .proto = -1 };
+	const char *path = NULL;
+	unsigned long n = 0;
+	bool flush = false;
+	int opt, fd, err;
+
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "LFp:s:d:m:", longs, NULL)) != -1) {
+		err = 0;
+		switch (opt) {
+		case 'L':
+			break;
+		case 'F':
+			flush = true;
+			break;
+		case 'p':
+			f.proto = parse_proto(optarg);
+			err = f.proto < 0;
+			break;
+		case 's':
+			err = parse_addr(optarg, &f.src, &f.src_mask);
+			break;
+		case 'd':
+			err = parse_addr(optarg, &f.dst, &f.dst_mask);
+			break;
+		case 'm':
+			path = optarg;
+			break;
+		default:
+			return STATUS_PARAMETER;
+		}
+		if (err) {
+			fprintf(stderr, "bpf-iptables: conntrack: bad argument `%s'\n", optarg);
+			return STATUS_PARAMETER;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "bpf-iptables: conntrack: bad argument `%s'\n", argv[optind]);
+		return STATUS_PARAMETER;
+	}
+	fd = open_table(path);
+	if (fd < 0)
+		return STATUS_OTHER;
+	err = walk(fd, &f, flush, &n);
+	close(fd);
+	if (err) {
+		fprintf(stderr, "bpf-iptables: conntrack: %s\n", strerror(-err));
+		return STATUS_OTHER;
+	}
+	fprintf(stderr, "bpf-iptables: %lu flow entries have been %s.\n", n,
+		flush ? "deleted" : "shown");
+	return STATUS_OK;
+}
