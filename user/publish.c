@@ -136,7 +136,7 @@ out:
 	return err;
 }
 
-/* Call @fn for every counter of the ruleset: its slot, values and "set" flag. */
+/* Run @body for every counter of the ruleset: its slot, values and "set" flag. */
 #define for_each_counter(rs, slot, packets, bytes, set, body) do {		\
 	for (size_t c_ = 0; c_ < (rs)->nr_chains; c_++) {			\
 		struct chain *ch_ = (rs)->chains[c_];				\
@@ -192,6 +192,7 @@ int instance_load(struct instance *in, struct ruleset **rs)
 	err = in->snap ? counters_read(in->gen.counters_fd, in->nr_snap, in->snap) : -ENOMEM;
 	if (err) {
 		ruleset_free(*rs);
+		*rs = NULL;
 		return err;
 	}
 	for_each_counter(*rs, slot, packets, bytes, set, {
@@ -326,8 +327,8 @@ static bool all_known(const struct img_hdr *h, const struct iface *ifs, size_t n
 }
 
 /* Counter values -> bases, for the packed form; and back. */
-static int bases(struct instance *in, struct ruleset *rs, const struct fw_counter *now,
-		 __u32 nr_now, int sign)
+static void bases(struct instance *in, struct ruleset *rs, const struct fw_counter *now,
+		  __u32 nr_now, int sign)
 {
 	for_each_counter(rs, slot, packets, bytes, set, {
 		const struct fw_counter *c = *set ? now : in->snap;
@@ -337,7 +338,6 @@ static int bases(struct instance *in, struct ruleset *rs, const struct fw_counte
 			*bytes -= sign * c[slot].bytes;
 		}
 	});
-	return 0;
 }
 
 /* The packed ruleset, with counter bases as of the counters read now. */
