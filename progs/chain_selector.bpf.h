@@ -45,7 +45,7 @@ static __always_inline struct port port_of(const struct img *im, __u32 ifindex)
 	__u32 tab = img_hdr_word(im, iftab), mask = img_hdr_word(im, iftab_mask);
 	__u32 i;
 
-	for (i = 0; i < 64; i++) {
+	for (i = 0; i < IMG_MAX_PROBE; i++) {
 		const struct img_iface *row;
 		__u32 at;
 
@@ -73,7 +73,7 @@ static __always_inline __u32 mac_class(const struct img *im, const __u8 *mac)
 	__u16 lo = bpf_ntohs(*(const __be16 *)(mac + 4));
 	__u32 h = mac_hash(hi, lo);
 
-	for (i = 0; i < 64; i++) {
+	for (i = 0; i < IMG_MAX_PROBE; i++) {
 		const struct img_mac *row;
 
 		row = img_record(im, tab + (__u64)((h + i) & mask) * (sizeof(*row) / 4));

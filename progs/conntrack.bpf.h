@@ -335,7 +335,7 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
 /**
  * ct_label() - the packet's conntrack state, into pkt->key[KEY_CTSTATE]
  * @pkt:	parsed; hook, flags and fragment field are looked at
- * @ref:	filled for ct_commit(), ct_find(), ct_set_closing()
+ * @ref:	filled for ct_commit()
  *
  * On the loopback interface at INPUT the entry is looked up, not advanced: the
  * packet was tracked at OUTPUT. A later fragment is INVALID here: ask
@@ -378,42 +378,6 @@ __noinline int ct_commit(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	}
 	ref->what = CT_REF_FOUND;
 	return 0;
-}
-
-/*
- * ct_find() - the entry of @ref, for late matches; a NEW packet's is the scratch's
- * Return: NULL when the packet has none (INVALID, UNTRACKED, or just ended).
- */
-static __always_inline struct ct_entry *ct_find(const struct ct_ref *ref)
-{
-	struct ct_scratch *sc;
-
-	if (ref->what == CT_REF_FOUND)
-		return bpf_map_lookup_elem(&conntrack, &ref->key);
-	if (ref->what != CT_REF_NEW)
-		return NULL;
-	sc = ct_scratch_get();
-	return sc ? (void *)sc->entry : NULL;
-}
-
-/*
- * ct_set_closing() - REJECT --reject-with tcp-reset ends the connection
- * As nf_conntrack_tcp_set_closing(): an entry of the table only.
- */
-static __always_inline void ct_set_closing(const struct ct_ref *ref)
-{
-	struct ct_entry *e;
-
-	if (ref->what != CT_REF_FOUND || ref->key.proto != IPPROTO_TCP)
-		return;
-	e = bpf_map_lookup_elem(&conntrack, &ref->key);
-	if (!e)
-		return;
-	if (e->state != CT_TCP_CLOSE) {
-		e->deadline = ct_after_secs(bpf_ktime_get_coarse_ns(),
-					    ct_params.tcp[CT_TCP_CLOSE]);
-		e->state = CT_TCP_CLOSE;
-	}
 }
 
 #endif /* BPFIPT_CONNTRACK_BPF_H */

@@ -61,11 +61,31 @@ static __always_inline int skb_l3_off(struct __sk_buff *skb, __u32 iface_flags)
 	return iface_flags & IFACE_L3 ? 0 : ETH_HLEN;
 }
 
+/* Make the headers linear and read them. Return: 0, or -1: the stack's business. */
+static __always_inline int skb_parse(struct __sk_buff *skb, int l3_off, int csum,
+				     __u32 iface_flags, struct fw_pkt *pkt)
+{
+	__u32 want = l3_off + 60;
+
+	if (skb->data_end - skb->data < want)
+		bpf_skb_pull_data(skb, skb->len < want ? skb->len : want);
+	pkt->ifindex = skb->ifindex;
+	if (parse_ipv4(skb, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
+		       l3_off, csum, pkt)) {
+		event(EV_STACK_DROPS);
+		return -1;
+	}
+	if (iface_flags & IFACE_LOOPBACK)
+		pkt->flags |= PKT_LOOPBACK;
+	if (skb->gso_size)
+		pkt->flags |= PKT_GSO;
+	return 0;
+}
+
 SEC("tc")
 int fw_ingress(struct __sk_buff *skb)
 {
 	__u32 type, fib_len, out_class = IFACE_CLASS_NONE;
-	void *data, *data_end;
 	struct fw_pkt *pkt;
 	struct fw fw;
 	struct port in;
@@ -87,26 +107,19 @@ int fw_ingress(struct __sk_buff *skb)
 	if (type == PACKET_OTHERHOST)
 		return TC_ACT_UNSPEC;
 
-	if (skb->data_end - skb->data < (__u32)l3_off + 60)
-		bpf_skb_pull_data(skb, skb->len < (__u32)l3_off + 60 ? skb->len : l3_off + 60);
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
 	pkt = &fw.w->pkt;
-	pkt->ifindex = skb->ifindex;
-	if (parse_ipv4(skb, data, data_end, skb->len, l3_off, 1, pkt))
-		goto stack;
-	if (in.flags & IFACE_LOOPBACK)
-		pkt->flags |= PKT_LOOPBACK;
-	if (skb->gso_size)
-		pkt->flags |= PKT_GSO;
+	if (skb_parse(skb, l3_off, 1, in.flags, pkt))
+		return TC_ACT_UNSPEC;
 	fib_len = pkt->frag_off & IP_DF && !skb->gso_size ? pkt->tot_len : 0;
 	hook = select_ingress(skb, pkt, type, fib_len);
-	if (hook < 0)
-		goto stack;
+	if (hook < 0) {
+		event(EV_STACK_DROPS);
+		return TC_ACT_UNSPEC;
+	}
 	pkt->hook = hook;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
-	if (hook == HOOK_FORWARD)
+	if (hook == HOOK_FORWARD && img_hdr_word(&fw.img, flags) & IMG_F_OIF)
 		out_class = port_of(&fw.img, pkt->oifindex).out_class;
 	skb_keys(skb, pkt, in.in_class, out_class);
 	if (type == 5 /* PACKET_LOOPBACK */)
@@ -121,15 +134,11 @@ int fw_ingress(struct __sk_buff *skb)
 			pkt->key[KEY_MAC] = mac_class(&fw.img, mac);
 	}
 	return finish(skb, &fw);
-stack:
-	event(EV_STACK_DROPS);
-	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int fw_egress(struct __sk_buff *skb)
 {
-	void *data, *data_end;
 	struct fw_pkt *pkt;
 	struct fw fw;
 	struct port out;
@@ -151,21 +160,10 @@ int fw_egress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 
-	if (skb->data_end - skb->data < (__u32)l3_off + 60)
-		bpf_skb_pull_data(skb, skb->len < (__u32)l3_off + 60 ? skb->len : l3_off + 60);
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
 	pkt = &fw.w->pkt;
-	pkt->ifindex = skb->ifindex;
-	pkt->oifindex = skb->ifindex;
-	if (parse_ipv4(skb, data, data_end, skb->len, l3_off, 0, pkt)) {
-		event(EV_STACK_DROPS);
+	if (skb_parse(skb, l3_off, 0, out.flags, pkt))
 		return TC_ACT_UNSPEC;
-	}
-	if (out.flags & IFACE_LOOPBACK)
-		pkt->flags |= PKT_LOOPBACK;
-	if (skb->gso_size)
-		pkt->flags |= PKT_GSO;
+	pkt->oifindex = skb->ifindex;
 	pkt->hook = skb->ingress_ifindex ? HOOK_FORWARD : HOOK_OUTPUT;
 	if (pkt->frag_off & IP_OFFSET_MASK && (pkt->hook == HOOK_OUTPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;

@@ -97,7 +97,7 @@ int fw_xdp(struct xdp_md *ctx)
 	pkt->hook = hook;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
-	if (hook == HOOK_FORWARD)
+	if (hook == HOOK_FORWARD && img_hdr_word(&fw.img, flags) & IMG_F_OIF)
 		out_class = port_of(&fw.img, pkt->oifindex).out_class;
 	pkt->mark = 0;
 	pkt->key[KEY_MARK] = 0;

@@ -20,8 +20,8 @@
 
 #include "instance_int.h"
 
-/* Point `current' at generation @number, in one step. */
-static int set_current(const struct instance *in, int number)
+/* generation_set_current() - point `current' at generation @number, in one step */
+int generation_set_current(const struct instance *in, int number)
 {
 	char tmp[PATH_MAX], cur[PATH_MAX], target[32];
 
@@ -108,7 +108,7 @@ int instance_grow(struct instance *in, const struct tier *need)
 		err = attach_all(in, &new, ifs, n, false);
 	fault_step();
 	if (!err)
-		err = set_current(in, new.number);
+		err = generation_set_current(in, new.number);
 	fault_step();
 	if (!err) {
 		in->gen = new;

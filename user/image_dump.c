@@ -29,8 +29,7 @@ static const char *const key_name[NR_KEYS] = {
 static const char *const act_name[NR_ACTS] = {
 	[ACT_ACCEPT] = "ACCEPT", [ACT_DROP] = "DROP", [ACT_RETURN] = "RETURN",
 	[ACT_JUMP] = "JUMP", [ACT_GOTO] = "GOTO", [ACT_CONTINUE] = "CONTINUE",
-	[ACT_REJECT] = "REJECT", [ACT_LOG] = "LOG", [ACT_MARK] = "MARK",
-	[ACT_CONNMARK] = "CONNMARK", [ACT_TCPMSS] = "TCPMSS", [ACT_SET] = "SET",
+	[ACT_REJECT] = "REJECT", [ACT_MARK] = "MARK",
 };
 
 static __u64 mask_at(const __u32 *word, __u32 at)
@@ -143,7 +142,6 @@ static void dump_action(FILE *f, const __u32 *word, __u32 pos, const struct img_
 		fprintf(f, " %#x/%#x", act->arg, act->arg2);
 		break;
 	case ACT_REJECT:
-	case ACT_TCPMSS:
 		fprintf(f, " %u", act->arg);
 		break;
 	}

@@ -243,10 +243,6 @@ static bool action_ok(struct check *c, __u32 pos)
 	case ACT_JUMP:
 	case ACT_GOTO:
 		return interval_ok(c, act->arg, act->arg2);
-	case ACT_LOG:
-	case ACT_CONNMARK:
-	case ACT_SET:
-		return inside(c, act->arg, 1, 1);
 	}
 	return true;
 }

@@ -158,14 +158,8 @@ static int init_first(struct instance *in, bool verbose)
 		err = ifaces_list(&ifs, &n);
 	if (!err)
 		err = attach_all(in, &in->gen, ifs, n, verbose);
-	if (!err) {
-		char tmp[PATH_MAX];
-
-		if (snprintf(tmp, sizeof(tmp), "%s/current", in->dir) >= (int)sizeof(tmp))
-			err = -ENAMETOOLONG;
-		else if (symlink("g1", tmp))
-			err = -errno;
-	}
+	if (!err)
+		err = generation_set_current(in, in->gen.number);
 	free(ifs);
 	ruleset_free(rs);
 	return err;
@@ -210,34 +204,13 @@ int instance_remove(void)
 	return err;
 }
 
-/* Do the interfaces still look as the image in force says? */
-static bool same_ifaces(const struct img_hdr *h, const struct iface *ifs, size_t n)
-{
-	const __u32 *w = (const __u32 *)h;
-	size_t i, j, rows = 0;
-
-	for (j = 0; j <= h->iftab_mask; j++) {
-		const struct img_iface *row = (const void *)(w + h->iftab + j * (sizeof(*row) / 4));
-
-		rows += !!row->ifindex;
-		for (i = 0; row->ifindex && i < n; i++)
-			if (ifs[i].ifindex == row->ifindex)
-				break;
-		if (row->ifindex && (i == n || ifs[i].flags != row->flags ||
-				     memcmp(ifs[i].mac, row->mac, sizeof(row->mac))))
-			return false;
-	}
-	return rows == n;
-}
-
 /*
  * instance_refresh() - follow the interfaces: cover new ones, recompile
- * @renamed:	names may have changed: recompile even when the table looks the same
+ * The image holds no names, so whether one changed cannot be told: always recompile.
  * Return: 0 or -errno.
  */
-int instance_refresh(struct instance *in, bool renamed, bool verbose)
+int instance_refresh(struct instance *in, bool verbose)
 {
-	const struct img_hdr *h = active_image(&in->gen);
 	struct ruleset *rs = NULL;
 	struct lower_err lerr;
 	struct iface *ifs;
@@ -248,7 +221,7 @@ int instance_refresh(struct instance *in, bool renamed, bool verbose)
 	if (err)
 		return err;
 	err = attach_all(in, &in->gen, ifs, n, verbose);
-	if (!err && h && (renamed || !same_ifaces(h, ifs, n))) {
+	if (!err) {
 		err = instance_load(in, &rs);
 		if (!err)
 			err = instance_commit(in, rs, &lerr);

@@ -15,8 +15,6 @@
 enum fw_mode {
 	MODE_TC,
 	MODE_XDP,
-	MODE_NETFILTER,
-	MODE_HYBRID,
 };
 
 struct instance;

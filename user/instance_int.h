@@ -86,6 +86,7 @@ void generation_close(struct generation *gen);
 void loader_quiet(void);
 
 /* grow.c */
+int generation_set_current(const struct instance *in, int number);
 int instance_grow(struct instance *in, const struct tier *need);
 int instance_recover(struct instance *in);
 
@@ -119,8 +120,8 @@ int counters_read(int fd, __u32 n, struct fw_counter *sum);
 int instance_init(enum fw_mode mode, bool verbose);
 int instance_remove(void);
 
-/* instance_refresh() - cover new interfaces, recompile when names or flags changed */
-int instance_refresh(struct instance *in, bool renamed, bool verbose);
+/* instance_refresh() - cover new interfaces and recompile */
+int instance_refresh(struct instance *in, bool verbose);
 
 /* fault_step() - kill -9 ourselves at step $BPFIPT_FAULT_STEP (tests of atomicity) */
 void fault_step(void);

@@ -41,13 +41,19 @@ static int lower_states(struct lowering *l, __u32 mask, bool inv)
 	return low_set(l, KEY_CTSTATE, set);
 }
 
+/* Of the conntrack match, @flags and @inv are its match and invert flags. */
+static int lower_conntrack(struct lowering *l, __u32 flags, __u32 inv, __u32 mask)
+{
+	if ((flags & ~STATE_ALIAS) != XT_CONNTRACK_STATE)
+		return low_refuse(l, "only --ctstate can be");
+	return lower_states(l, mask, inv & XT_CONNTRACK_STATE);
+}
+
 static int lower_conntrack1(struct lowering *l, const void *data)
 {
 	const struct xt_conntrack_mtinfo1 *ct = data;
 
-	if ((ct->match_flags & ~STATE_ALIAS) != XT_CONNTRACK_STATE)
-		return low_refuse(l, "only --ctstate can be");
-	return lower_states(l, ct->state_mask, ct->invert_flags & XT_CONNTRACK_STATE);
+	return lower_conntrack(l, ct->match_flags, ct->invert_flags, ct->state_mask);
 }
 
 /* Revisions 2 and 3 begin alike. */
@@ -55,9 +61,7 @@ static int lower_conntrack3(struct lowering *l, const void *data)
 {
 	const struct xt_conntrack_mtinfo2 *ct = data;
 
-	if ((ct->match_flags & ~STATE_ALIAS) != XT_CONNTRACK_STATE)
-		return low_refuse(l, "only --ctstate can be");
-	return lower_states(l, ct->state_mask, ct->invert_flags & XT_CONNTRACK_STATE);
+	return lower_conntrack(l, ct->match_flags, ct->invert_flags, ct->state_mask);
 }
 
 static int lower_state(struct lowering *l, const void *data)

@@ -36,7 +36,7 @@ static int refresh_once(void)
 		return lock;
 	err = instance_open(&in, false);
 	if (!err && in) {
-		err = instance_refresh(in, true, true);
+		err = instance_refresh(in, true);
 		instance_close(in);
 	}
 	close(lock);

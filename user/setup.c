@@ -84,7 +84,7 @@ static int init_mode(int argc, char **argv, enum fw_mode mode)
 				mode_name(in->mode));
 			err = -EBUSY;
 		} else if (!err) {
-			err = instance_refresh(in, true, true);
+			err = instance_refresh(in, true);
 		}
 		if (in)
 			instance_close(in);

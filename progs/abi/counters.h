@@ -32,9 +32,6 @@ enum fw_event {
 	EV_WALK_LIMIT,	/* dropped: the walk did not end within its step limit */
 	EV_BAD_IMAGE,	/* dropped: no valid image in the active slot */
 	EV_CT_FULL,	/* conntrack table full: packet dropped */
-	EV_REJECT_SENT,	/* ICMP errors and RSTs sent by REJECT */
-	EV_REJECT_LIMITED, /* withheld by the ICMP rate limit */
-	EV_LOG_LOST,	/* LOG record lost: ring full */
 	NR_EVENTS,
 };
 
@@ -46,9 +43,6 @@ enum fw_event {
 	[EV_WALK_LIMIT]		= "walk-limit",			\
 	[EV_BAD_IMAGE]		= "bad-image",			\
 	[EV_CT_FULL]		= "conntrack-full",		\
-	[EV_REJECT_SENT]	= "reject-sent",		\
-	[EV_REJECT_LIMITED]	= "reject-rate-limited",	\
-	[EV_LOG_LOST]		= "log-lost",			\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

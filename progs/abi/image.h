@@ -199,11 +199,7 @@ enum img_act {
 	ACT_GOTO,	/* go to [arg, arg2) */
 	ACT_CONTINUE,	/* count only */
 	ACT_REJECT,	/* arg: enum fw_reject of abi/reject.h */
-	ACT_LOG,	/* arg: word offset of its parameters */
 	ACT_MARK,	/* mark = (mark & ~arg2) ^ arg */
-	ACT_CONNMARK,	/* arg: word offset of its parameters */
-	ACT_TCPMSS,	/* arg: mss, or 0xffff for clamp-to-pmtu */
-	ACT_SET,	/* arg: word offset of its parameters */
 	NR_ACTS,
 };
 
@@ -248,25 +244,8 @@ enum img_late_op {
 	LATE_SCTP_CHUNKS, /* struct late_sctp */
 	LATE_KEY_RANGE,	/* u32 key, then pairs first, last: key in one of them */
 	LATE_LIMIT,
-	LATE_HASHLIMIT,
-	LATE_RECENT,
-	LATE_CONNLIMIT,
-	LATE_ADDRTYPE,
 	LATE_STATISTIC,
-	LATE_TIME,
-	LATE_QUOTA,
-	LATE_U32,
-	LATE_STRING,
-	LATE_CONNTRACK,
-	LATE_CONNBYTES,
-	LATE_CONNMARK,
-	LATE_HELPER,
-	LATE_OWNER,
 	LATE_CPU,
-	LATE_TCPMSS,
-	LATE_SET,
-	LATE_PHYSDEV,
-	LATE_DEVGROUP,
 	LATE_MARK,	/* u32 mask, value: mark as it is at this point of the walk */
 	NR_LATE_OPS,
 };

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "counts.h"
 #include "kernel_table.h"
 #include "lab.h"
 
@@ -68,38 +69,6 @@ static int expect(struct ruleset *rs, int hook, const struct gen_pkt *p, struct 
 	return 0;
 }
 
-/* Return: number of counters that differ; @report prints each. */
-static unsigned int compare(const struct ruleset *want, const struct ruleset *got, int hook,
-			    bool report)
-{
-	unsigned int bad = 0;
-	size_t c, i;
-
-	for (c = 0; c < want->nr_chains; c++) {
-		const struct chain *w = want->chains[c], *g = got->chains[c];
-
-		if (c < NR_HOOKS && (int)c != hook)
-			continue;
-		if (w->packets != g->packets || w->bytes != g->bytes) {
-			bad++;
-			if (report)
-				printf("# policy %s: oracle %llu:%llu kernel %llu:%llu\n", w->name,
-				       w->packets, w->bytes, g->packets, g->bytes);
-		}
-		for (i = 0; i < w->nr_rules; i++) {
-			const struct rule *a = w->rules[i], *b = g->rules[i];
-
-			if (a->packets == b->packets && a->bytes == b->bytes)
-				continue;
-			bad++;
-			if (report)
-				printf("# %s rule %zu: oracle %llu:%llu kernel %llu:%llu\n", w->name,
-				       i + 1, a->packets, a->bytes, b->packets, b->bytes);
-		}
-	}
-	return bad;
-}
-
 /*
  * The packets are through when the counters are as expected; when they are not
  * within a second, they never will be.
@@ -114,11 +83,11 @@ static unsigned int settled(const struct ruleset *want, int hook, bool report)
 	for (;;) {
 		if (kernel_table_read(&got))
 			return 1;
-		bad = compare(want, got, hook, false);
+		bad = counts_differ(want, got, hook, NULL);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (!bad || now.tv_sec - t0.tv_sec > 1) {
 			if (bad && report)
-				compare(want, got, hook, true);
+				counts_differ(want, got, hook, "kernel");
 			ruleset_free(got);
 			return bad;
 		}

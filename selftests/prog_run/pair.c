@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 
+#include "counts.h"
 #include "pair.h"
 
 #include "../../user/cmd.h"
@@ -246,31 +247,11 @@ int pair_run(const struct lab *lab, struct instance *in, struct ruleset *want,
 unsigned int pair_compare(struct instance *in, const struct ruleset *want, bool report)
 {
 	struct ruleset *got;
-	unsigned int bad = 0;
-	size_t c, i;
+	unsigned int bad;
 
 	if (instance_load(in, &got))
 		return 1;
-	for (c = 0; c < want->nr_chains; c++) {
-		const struct chain *w = want->chains[c], *g = got->chains[c];
-
-		if (w->hook >= 0 && (w->packets != g->packets || w->bytes != g->bytes)) {
-			bad++;
-			if (report)
-				printf("# policy %s: oracle %llu:%llu bpf %llu:%llu\n", w->name,
-				       w->packets, w->bytes, g->packets, g->bytes);
-		}
-		for (i = 0; i < w->nr_rules; i++) {
-			const struct rule *a = w->rules[i], *b = g->rules[i];
-
-			if (a->packets == b->packets && a->bytes == b->bytes)
-				continue;
-			bad++;
-			if (report)
-				printf("# %s rule %zu: oracle %llu:%llu bpf %llu:%llu\n", w->name,
-				       i + 1, a->packets, a->bytes, b->packets, b->bytes);
-		}
-	}
+	bad = counts_differ(want, got, -1, report ? "bpf" : NULL);
 	ruleset_free(got);
 	return bad;
 }
