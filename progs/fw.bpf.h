@@ -32,12 +32,12 @@
  * @img_table_mask:	words of a slot's tables - 1 (a power of two - 1)
  * @img_slot_bytes:	bytes of a slot, tables and rules
  * @fib_flags:		flags of bpf_fib_lookup that this kernel has
- * @use_ct:		conntrack is part of the program (else dead code, not loaded)
+ * @features:	IMG_F_* parts that the program holds (else dead code, not loaded)
  */
 const volatile __u32 img_table_mask = (1u << 14) - 1;
 const volatile __u32 img_slot_bytes = 1u << 16;
 const volatile __u32 fib_flags;
-const volatile __u32 use_ct = 1;
+const volatile __u32 features = IMG_F_PROGRAM;
 
 /* struct img - the slot one packet is judged by, from first to last stage */
 struct img {

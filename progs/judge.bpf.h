@@ -17,7 +17,7 @@
 
 static __always_inline int tracking(const struct fw *fw)
 {
-	return use_ct && img_hdr_word(&fw->img, flags) & IMG_F_CT;
+	return features & IMG_F_CT && img_hdr_word(&fw->img, flags) & IMG_F_CT;
 }
 
 /*

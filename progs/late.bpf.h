@@ -82,11 +82,13 @@ static long late_step(__u32 i, struct late_run *l)
 		not = 0;
 		break;
 	case LATE_LIMIT:
-		r = late_limit(fw, d);
+		if (features & IMG_F_STATE)
+			r = late_limit(fw, d);
 		not = 0;
 		break;
 	case LATE_STATISTIC:
-		r = late_statistic(fw, d);
+		if (features & IMG_F_STATE)
+			r = late_statistic(fw, d);
 		break;
 	case LATE_CPU:
 		r = bpf_get_smp_processor_id() == img_word(&im, d);

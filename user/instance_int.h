@@ -31,7 +31,7 @@
  * @table_words: words of a slot's tables, a power of two
  * @slot_words:	words of a slot, tables and rules; a multiple of 1024
  * @nr_counters: counter slots
- * @features:	IMG_F_CT: the programs track connections, with full-size tables
+ * @features:	IMG_F_PROGRAM bits: parts that the programs hold, with full-size maps
  */
 struct tier {
 	__u32 table_words;

@@ -95,22 +95,30 @@ static int shared_map(const struct instance *in, const struct generation *share,
 	return pins_open("%s/g%d/map-%s", in->dir, share->number, name);
 }
 
+/* Maps that belong to a part of the programs: one entry while it is not loaded. */
+static const struct {
+	const char *name;
+	__u32 feature;		/* IMG_F_* */
+} part_maps[] = {
+	{ "conntrack", IMG_F_CT },
+	{ "ct_slots", IMG_F_CT },
+	{ "fragments", IMG_F_CT },
+	{ "late_state", IMG_F_STATE },
+};
+
+/* The part that a map belongs to, 0: every program's. */
+static __u32 map_feature(const char *name)
+{
+	for (size_t i = 0; i < sizeof(part_maps) / sizeof(part_maps[0]); i++)
+		if (!strcmp(part_maps[i].name, name))
+			return part_maps[i].feature;
+	return 0;
+}
+
 /*
  * Size or reuse every map of an object. @dir: maps pinned there already are the
  * generation's own, made by the object loaded before.
  */
-/* Entries of a conntrack map: all, or one when the programs do not track. */
-static int size_ct_map(struct bpf_map *map, const struct tier *tier)
-{
-	return tier->features & IMG_F_CT ? 0 : bpf_map__set_max_entries(map, 1);
-}
-
-static bool is_ct_map(const char *name)
-{
-	return !strcmp(name, "conntrack") || !strcmp(name, "ct_slots") ||
-	       !strcmp(name, "fragments");
-}
-
 static int prepare_maps(struct bpf_object *obj, const struct instance *in, const char *dir,
 			const struct tier *tier, const struct generation *share)
 {
@@ -119,9 +127,9 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 
 	bpf_object__for_each_map(map, obj) {
 		const char *name = bpf_map__name(map);
+		__u32 feature = map_feature(name);
 		bool grows = !strcmp(name, "image") || !strcmp(name, "counters") ||
-			     (is_ct_map(name) && share &&
-			      (tier->features ^ share->tier.features) & IMG_F_CT);
+			     (share && (tier->features ^ share->tier.features) & feature);
 
 		if (bpf_map__is_internal(map))
 			continue;
@@ -139,8 +147,10 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 			err = bpf_map__set_value_size(map, image_bytes(tier));
 		else if (!strcmp(name, "counters"))
 			err = bpf_map__set_max_entries(map, tier->nr_counters);
+		else if (feature && !(tier->features & feature))
+			err = bpf_map__set_max_entries(map, 1);
 		else
-			err = is_ct_map(name) ? size_ct_map(map, tier) : 0;
+			err = 0;
 		if (err)
 			return err;
 	}
@@ -177,8 +187,8 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
 		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
 		skel_->rodata->fib_flags = fib_flags();				\
-		skel_->rodata->use_ct = !!((tier)->features & IMG_F_CT);	\
-		if (!skel_->rodata->use_ct)					\
+		skel_->rodata->features = (tier)->features;			\
+		if (!((tier)->features & IMG_F_CT))				\
 			skel_->rodata->ct_slots_mask = 0;			\
 		err_ = prepare_maps(skel_->obj, in, dir, tier, share);		\
 	}									\

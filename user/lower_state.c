@@ -79,6 +79,7 @@ static int lower_limit(struct lowering *l, const void *data)
 		.per_jiffy = credits_per_jiffy(),
 	};
 
+	l->out->img_flags |= IMG_F_STATE;
 	return low_late(l, LATE_LIMIT, &late, sizeof(late) / 4, LOW_EFFECT);
 }
 
@@ -102,6 +103,7 @@ static int lower_statistic(struct lowering *l, const void *data)
 		.first = nth ? st->u.nth.count : 0,
 	};
 
+	l->out->img_flags |= IMG_F_STATE;
 	return low_late(l, LATE_STATISTIC | (st->flags & XT_STATISTIC_INVERT ? LATE_NOT : 0),
 			&late, sizeof(late) / 4, LOW_EFFECT);
 }

@@ -402,7 +402,7 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 	ret = draft_make(in, rs, &d, err);
 	if (!ret)
 		ret = pack(in, rs, &rules, &len);
-	features = ret ? 0 : ((struct img_hdr *)d.img.word)->flags & IMG_F_CT;
+	features = ret ? 0 : ((struct img_hdr *)d.img.word)->flags & IMG_F_PROGRAM;
 	if (!ret && !fits(&in->gen.tier, d.img.words, len, d.nr_slots, features)) {
 		struct tier t = tier_for(d.img.words, len, d.nr_slots, features);
 

@@ -88,11 +88,18 @@ struct img_hook {
 	__u32 slot;	/* counter slot of the policy */
 };
 
-/* img_hdr.flags */
+/*
+ * img_hdr.flags. The first are for the datapath to read; those of IMG_F_PROGRAM are
+ * parts of a program that are loaded, with their maps, only once some rule needs
+ * them (user/loader.c): a part that is not loaded is dead code to the verifier.
+ */
 #define IMG_F_CT	0x1u	/* some rule needs conntrack: label every packet */
 #define IMG_F_MARK	0x2u	/* a MARK target precedes a mark match: re-classify */
 #define IMG_F_OIF	0x4u	/* KEY_OIF is used */
 #define IMG_F_MAC	0x8u	/* KEY_MAC is used */
+#define IMG_F_STATE	0x10u	/* limit, statistic, quota: rows of late_state */
+
+#define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC))
 
 /* Start of a slot. Offsets are in words from the slot's first word. */
 struct img_hdr {
