@@ -46,3 +46,5 @@ soak: deps ## 1,000,000 pairs and 300 random rulesets per hook (long)
 	RULESETS=300 selftests/run.sh selftests/topo/random.sh
 
 .PHONY: soak verstat lint format docs
+
+include tools/bench/rules.mk

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * blast.c - what does a packet cost in each of several worlds?
+ *
+ *	blast run [-r ROUNDS] [-t MS] [-c CPU] [-d N] TEMPLATES WORLD...
+ *	blast attach NETNS DEV PROG [ADDRESSES]		PROG: sink, hash_drop
+ *
+ * A WORLD is NAME:NETNS:IN:OUT: frames are redirected into device IN of that
+ * namespace and come back, when nobody dropped them, at device OUT. TEMPLATES is a
+ * file of struct blast_frame, sent in turn.
+ *
+ * Each round visits every world once, so that what disturbs the machine disturbs
+ * all alike; of the BURSTS of a visit the fastest counts. Injection is synchronous
+ * and, on one CPU under SCHED_FIFO, nothing else runs: time / frames is a packet's
+ * cost, generator and sink included. Output lines, MS milliseconds each:
+ *
+ *	NAME ROUND FRAMES NANOSECONDS SHARE-DELIVERED
+ *
+ * Exit: 0; 1 when a world delivered another number of frames than -d asks for
+ * (1: all of them, 0: none); 2 for trouble.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+
+#include "blast.skel.h"
+#include "blast.h"
+
+#define BATCH		64
+#define BURSTS		5	/* per visit; the fastest counts */
+#define MOST_FRAMES	(1u << 20)
+#define MAX_WORLDS	32
+
+/* @frames: per burst, from the first one's speed */
+struct world {
+	const char *name;
+	char *netns;
+	char *in;
+	char *out;
+	int fd;
+	unsigned int ifindex;
+	unsigned int frames;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "blast: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static int netns_open(const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		die(path);
+	return fd;
+}
+
+static unsigned long long rx_packets(const char *dev)
+{
+	unsigned long long n = 0;
+	char line[512], name[64];
+	FILE *f = fopen("/proc/thread-self/net/dev", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, " %63[^:]: %*u %llu", name, &n) == 2 && !strcmp(name, dev))
+			break;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static unsigned long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static unsigned long long burst(struct blast *skel, const struct world *w, unsigned int frames)
+{
+	char data[sizeof(struct blast_frame)] = "";
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = sizeof(data),
+		    .repeat = frames, .batch_size = BATCH, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+	unsigned long long start;
+
+	skel->bss->out_ifindex = w->ifindex;
+	start = now();
+	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.blast), &opts))
+		die("BPF_PROG_TEST_RUN");
+	return now() - start;
+}
+
+static void load_templates(struct blast *skel, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	struct blast_frame frame;
+	__u32 n = 0;
+
+	if (!f)
+		die(path);
+	while (n < BLAST_TEMPLATES && fread(&frame, sizeof(frame), 1, f) == 1) {
+		if (bpf_map_update_elem(bpf_map__fd(skel->maps.templates), &n, &frame, 0))
+			die("template");
+		n++;
+	}
+	fclose(f);
+	if (!n)
+		die("no templates");
+	skel->data->nr_templates = n;
+}
+
+static void world_parse(struct world *w, char *spec)
+{
+	w->name = strsep(&spec, ":");
+	w->netns = strsep(&spec, ":");
+	w->in = strsep(&spec, ":");
+	w->out = spec;
+	if (!w->out) {
+		errno = EINVAL;
+		die("world");
+	}
+	w->fd = netns_open(w->netns);
+	if (setns(w->fd, CLONE_NEWNET))
+		die(w->netns);
+	w->ifindex = if_nametoindex(w->in);
+	if (!w->ifindex)
+		die(w->in);
+}
+
+static void pin_to(int cpu)
+{
+	struct sched_param prio = { .sched_priority = 1 };
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("sched_setaffinity");
+	sched_setscheduler(0, SCHED_FIFO, &prio);
+}
+
+static int run(int argc, char **argv)
+{
+	unsigned int rounds = 5, ms = 20, n = 0, nr_bad = 0;
+	struct world world[MAX_WORLDS] = {};
+	int cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1, deliver = -1, opt;
+	struct blast *skel;
+
+	while ((opt = getopt(argc, argv, "r:t:c:d:")) != -1)
+		switch (opt) {
+		case 'r': rounds = atoi(optarg); break;
+		case 't': ms = atoi(optarg); break;
+		case 'c': cpu = atoi(optarg); break;
+		case 'd': deliver = atoi(optarg); break;
+		default: return 2;
+		}
+	if (optind + 1 >= argc)
+		return 2;
+	skel = blast__open_and_load();
+	if (!skel)
+		die("load");
+	load_templates(skel, argv[optind++]);
+	for (; optind < argc && n < MAX_WORLDS; optind++)
+		world_parse(&world[n++], argv[optind]);
+	pin_to(cpu);
+	for (unsigned int r = 0; r < rounds; r++) {
+		for (struct world *w = world; w < world + n; w++) {
+			unsigned long long ns, seen;
+
+			if (setns(w->fd, CLONE_NEWNET))
+				die(w->netns);
+			if (!w->frames) {
+				unsigned long long want;
+
+				burst(skel, w, BATCH);
+				want = ms * 1000000ull / BURSTS * BATCH / (burst(skel, w, BATCH) + 1);
+				w->frames = want > MOST_FRAMES ? MOST_FRAMES :
+					    (want + BATCH) / BATCH * BATCH;
+			}
+			seen = rx_packets(w->out);
+			ns = burst(skel, w, w->frames);
+			for (unsigned int i = 1; i < BURSTS; i++) {
+				unsigned long long t = burst(skel, w, w->frames);
+
+				ns = t < ns ? t : ns;
+			}
+			seen = rx_packets(w->out) - seen;
+			printf("%s %u %u %llu %.4f\n", w->name, r, w->frames, ns,
+			       (double)seen / BURSTS / w->frames);
+			if (deliver >= 0 && seen != (deliver ? BURSTS * w->frames : 0))
+				nr_bad++;
+		}
+	}
+	blast__destroy(skel);
+	return nr_bad ? 1 : 0;
+}
+
+static int attach(int argc, char **argv)
+{
+	struct blast *skel;
+	const struct bpf_program *prog;
+	unsigned int ifindex;
+	int fd;
+
+	if (argc < 4)
+		return 2;
+	fd = netns_open(argv[1]);
+	skel = blast__open_and_load();
+	if (!skel)
+		die("load");
+	prog = bpf_object__find_program_by_name(skel->obj, argv[3]);
+	if (!prog || setns(fd, CLONE_NEWNET))
+		die(argv[3]);
+	if (argc > 4) {
+		FILE *f = fopen(argv[4], "r");
+		struct in_addr a;
+		char line[64];
+		__u32 one = 1;
+
+		while (f && fgets(line, sizeof(line), f)) {
+			line[strcspn(line, "\n")] = 0;
+			if (inet_aton(line, &a) &&
+			    bpf_map_update_elem(bpf_map__fd(skel->maps.blacklist), &a, &one, 0))
+				die(line);
+		}
+		if (f)
+			fclose(f);
+	}
+	ifindex = if_nametoindex(argv[2]);
+	if (bpf_xdp_attach(ifindex, bpf_program__fd(prog), XDP_FLAGS_DRV_MODE, NULL))
+		die(argv[2]);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "run"))
+		return run(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "attach"))
+		return attach(argc - 1, argv + 1);
+	fputs("usage: blast run|attach ...\n", stderr);
+	return 2;
+}
