@@ -12,8 +12,11 @@
 #include "fw.bpf.h"
 #include "maps.bpf.h"
 
-/* Largest i in [lo, lo + n) with first[i] <= key; no branch to mispredict. */
-static __always_inline __u32 search(const struct img *im, __u32 first, __u32 lo, __u32 n, __u32 key)
+/*
+ * The last row in [lo, lo + n) of the rows at word @rows with first <= key; no
+ * branch to mispredict.
+ */
+static __always_inline __u32 search(const struct img *im, __u32 rows, __u32 lo, __u32 n, __u32 key)
 {
 	int i;
 
@@ -24,8 +27,8 @@ static __always_inline __u32 search(const struct img *im, __u32 first, __u32 lo,
 
 		if (n <= 1)
 			break;
-		/* all ones when first[lo + half] <= key, else 0 */
-		below = ((__u64)img_word(im, first + lo + half) - key - 1) >> 63;
+		/* all ones when the middle row's first <= key, else 0 */
+		below = ((__u64)img_word(im, rows + 2 * (lo + half)) - key - 1) >> 63;
 		lo += half & (__u32)-below;
 		n -= half;
 	}
@@ -34,17 +37,21 @@ static __always_inline __u32 search(const struct img *im, __u32 first, __u32 lo,
 
 static __always_inline __u32 lookup_class(const struct img *im, const struct img_lookup *lk, __u32 key)
 {
-	__u32 lo = 0, n = lk->n, first = lk->tab;
+	__u32 lo = 0, n = lk->n, rows = lk->tab;
 
 	if (lk->method == LOOKUP_DIRECT)
 		return img_word(im, lk->tab + (key < n ? key : n - 1));
-	if (lk->method == LOOKUP_TOP16) {
-		lo = img_word(im, lk->tab + (key >> 16));
-		n = img_word(im, lk->tab + (key >> 16) + 1) - lo + 1;
-		first += 65537;
+	if (lk->method == LOOKUP_TOP) {
+		__u32 base = lk->base, last = lk->buckets - 1, b;
+
+		b = (key > base ? key - base : 0) >> (lk->shift & 31);
+		b = b < last ? b : last;
+		lo = img_word(im, lk->tab + b);
+		n = img_word(im, lk->tab + b + 1) - lo + 1;
+		rows += top_rows(last + 1);
 	}
-	lo = search(im, first, lo, n, key);
-	return img_word(im, first + lk->n + lo);
+	lo = search(im, rows, lo, n, key);
+	return img_word(im, rows + 2 * lo + 1);
 }
 
 /* One key: its class, and with the last key of a vector the vector's root. */

@@ -40,19 +40,24 @@ bool imgwalk_bit(const __u32 *word, __u32 root, __u32 pos)
 
 __u32 imgwalk_class(const __u32 *word, const struct img_lookup *lk, __u32 key)
 {
-	const __u32 *first = word + lk->tab;
+	const __u32 *tab = word + lk->tab;
+	const struct img_range *row = (const void *)tab;
 	__u32 lo = 0, hi = lk->n - 1;
 
 	if (lk->method == LOOKUP_DIRECT)
-		return first[key < lk->n ? key : lk->n - 1];
-	if (lk->method == LOOKUP_TOP16) {
-		lo = first[key >> 16];
-		hi = first[(key >> 16) + 1];
-		first += 65537;
+		return tab[key < lk->n ? key : lk->n - 1];
+	if (lk->method == LOOKUP_TOP) {
+		__u32 b = key > lk->base ? (key - lk->base) >> lk->shift : 0;
+
+		if (b >= lk->buckets)
+			b = lk->buckets - 1;
+		lo = tab[b];
+		hi = tab[b + 1];
+		row = (const void *)(tab + top_rows(lk->buckets));
 	}
-	while (lo < hi && first[lo + 1] <= key)
+	while (lo < hi && row[lo + 1].first <= key)
 		lo++;
-	return first[lk->n + lo];
+	return row[lo].class;
 }
 
 /* The roots that @key selects; returns how many. */

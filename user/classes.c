@@ -29,8 +29,8 @@
 		 1u << KEY_TCPFLAGS | 1u << KEY_ICMP)
 
 const struct class_limits class_limits_default = {
-	.l4	 = 65536,
-	.any	 = 4096,
+	.l4	 = 8192,
+	.any	 = 2048,
 	.forced	 = 1u << 20,
 	.words	 = 1u << 18,
 	.vectors = IMG_MAX_VECTORS,
@@ -426,10 +426,8 @@ void classes_free(struct classes *c)
 
 /* --- lookup tables ---------------------------------------------------------- */
 
-/* From this many boundaries on a table indexed by the key beats a search. */
-#define DIRECT_SMALL	1024	/* entries that are always worth it */
-#define DIRECT_FROM	64
-#define TOP16_FROM	512
+#define DIRECT_SMALL	2048	/* a table indexed by the key that is always worth it */
+#define TOP_FROM	16	/* rows from which on buckets pay */
 
 static void direct_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk)
 {
@@ -447,37 +445,50 @@ static void direct_emit(const struct keyclass *kc, struct imgbuf *b, struct img_
 	}
 }
 
-static void top16_emit(const struct keyclass *kc, struct imgbuf *b)
+/* Buckets over [first[1], last], about as many as rows. */
+static void top_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk)
 {
-	__u32 *top = imgbuf_at(b, imgbuf_alloc(b, 65537, 1));
-	__u32 i = 0;
+	__u32 span = kc->first[kc->nr - 1] - kc->first[1], at, i = 0;
+	__u32 *top;
 
-	for (__u32 h = 0; top && h < 65536; h++) {
-		while (i + 1 < kc->nr && kc->first[i + 1] <= h << 16)
+	lk->method = LOOKUP_TOP;
+	lk->base = kc->first[1];
+	while (span >> lk->shift >= kc->nr)
+		lk->shift++;
+	lk->buckets = (span >> lk->shift) + 1;
+	lk->tab = at = imgbuf_alloc(b, top_rows(lk->buckets), 2);
+	top = imgbuf_at(b, at);
+	for (__u32 h = 1; top && h < lk->buckets; h++) {
+		while (i + 1 < kc->nr && kc->first[i + 1] <= lk->base + (h << lk->shift))
 			i++;
 		top[h] = i;
 	}
 	if (top)
-		top[65536] = kc->nr - 1;
+		top[lk->buckets] = kc->nr - 1;
 }
 
 void keyclass_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk)
 {
 	__u32 last = kc->first[kc->nr - 1];
+	struct img_range *row;
+	__u32 at;
 
 	lk->key = kc->key;
 	lk->mult = kc->nr_classes;
-	if (last < DIRECT_SMALL || (last <= 0x10000 && kc->nr >= DIRECT_FROM)) {
+	/* Buckets and rows would take three words a row. */
+	if (last < DIRECT_SMALL || last < 3 * (__u64)kc->nr) {
 		direct_emit(kc, b, lk);
 		return;
 	}
 	lk->n = kc->nr;
-	lk->tab = b->n;
-	lk->method = LOOKUP_RANGE;
-	if (kc->nr >= TOP16_FROM) {
-		lk->method = LOOKUP_TOP16;
-		top16_emit(kc, b);
-	}
-	imgbuf_copy(b, imgbuf_alloc(b, kc->nr, 1), kc->first, kc->nr);
-	imgbuf_copy(b, imgbuf_alloc(b, kc->nr, 1), kc->class, kc->nr);
+	if (kc->nr >= TOP_FROM)
+		top_emit(kc, b, lk);
+	else
+		lk->method = LOOKUP_RANGE;
+	at = imgbuf_alloc(b, 2 * kc->nr, 2);
+	if (lk->method == LOOKUP_RANGE)
+		lk->tab = at;
+	row = (void *)imgbuf_at(b, at);
+	for (__u32 i = 0; row && i < kc->nr; i++)
+		row[i] = (struct img_range){ kc->first[i], kc->class[i] };
 }

@@ -40,7 +40,7 @@ static __u64 mask_at(const __u32 *word, __u32 at)
 /* Boundaries of a lookup: "first:class". */
 static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
 {
-	static const char *const method[] = { "direct", "range", "top16" };
+	static const char *const method[] = { "direct", "range", "top" };
 	const __u32 *first = word + lk->tab;
 
 	fprintf(f, "  %s %s", key_name[lk->key], method[lk->method]);
@@ -49,10 +49,12 @@ static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
 			if (!k || first[k] != first[k - 1])
 				fprintf(f, " %u:%u", k, first[k]);
 	} else {
-		if (lk->method == LOOKUP_TOP16)
-			first += 65537;
+		const struct img_range *row = (const void *)first;
+
+		if (lk->method == LOOKUP_TOP)
+			row = (const void *)(first + top_rows(lk->buckets));
 		for (__u32 i = 0; i < lk->n; i++)
-			fprintf(f, " %u:%u", first[i], first[lk->n + i]);
+			fprintf(f, " %u:%u", row[i].first, row[i].class);
 	}
 	fprintf(f, "\n");
 }

@@ -106,33 +106,41 @@ static bool classes_ok(const struct check *c, __u32 at, __u32 n, __u32 limit)
 	return true;
 }
 
-static bool range_ok(const struct check *c, __u32 at, __u32 n, __u32 limit)
+static bool rows_ok(const struct check *c, __u32 at, __u32 n, __u32 limit)
 {
-	if (!inside(c, at, n, 2) || c->word[at])
+	const struct img_range *row = (const void *)(c->word + at);
+
+	if (n >= 1u << 20 || !inside(c, at, n, 2) || row[0].first)
 		return false;
-	for (__u32 i = 1; i < n; i++)
-		if (c->word[at + i] <= c->word[at + i - 1])
+	for (__u32 i = 0; i < n; i++)
+		if (row[i].class >= limit || (i && row[i].first <= row[i - 1].first))
 			return false;
-	return classes_ok(c, at + n, n, limit);
+	return true;
 }
 
-/* top[h]..top[h + 1] brackets every key with upper half h. */
-static bool top_ok(const struct check *c, __u32 at, __u32 n)
+/* top[b]..top[b + 1] brackets every key of bucket b; its rows are in order. */
+static bool top_ok(const struct check *c, const struct img_lookup *lk)
 {
-	const __u32 *top = c->word + at, *first = top + 65537;
+	const __u32 *top = c->word + lk->tab;
+	const struct img_range *row;
 
-	if (!inside(c, at, 65537 + 2 * (__u64)n, 1))
+	if (!lk->buckets || lk->buckets > c->words || lk->shift > 31 ||
+	    !inside(c, lk->tab, top_rows(lk->buckets), 1) ||
+	    !rows_ok(c, lk->tab + top_rows(lk->buckets), lk->n, lk->mult))
 		return false;
-	for (__u32 h = 0; h < 65537; h++) {
-		if (top[h] >= n || (h && top[h] < top[h - 1]))
+	row = (const void *)(top + top_rows(lk->buckets));
+	for (__u32 b = 0; b <= lk->buckets; b++) {
+		__u64 first = b ? lk->base + ((__u64)b << lk->shift) : 0;
+
+		if (top[b] >= lk->n || (b && top[b] < top[b - 1]))
 			return false;
-		if (h < 65536 && first[top[h]] > h << 16)
+		if (b < lk->buckets && (first > 0xffffffffu || row[top[b]].first > first))
 			return false;
-		/* the boundary after top[h + 1]'s must not lie in block h */
-		if (h && top[h] + 1 < n && first[top[h] + 1] <= (h << 16) - 1)
+		/* the row after top[b]'s must not lie in the bucket before b */
+		if (b && b < lk->buckets && top[b] + 1 < lk->n && row[top[b] + 1].first < first)
 			return false;
 	}
-	return top[65536] == n - 1;
+	return top[lk->buckets] == lk->n - 1;
 }
 
 static bool lookup_ok(const struct check *c, const struct img_lookup *lk)
@@ -143,10 +151,9 @@ static bool lookup_ok(const struct check *c, const struct img_lookup *lk)
 	case LOOKUP_DIRECT:
 		return inside(c, lk->tab, lk->n, 1) && classes_ok(c, lk->tab, lk->n, lk->mult);
 	case LOOKUP_RANGE:
-		return lk->n < 1u << 20 && range_ok(c, lk->tab, lk->n, lk->mult);
-	case LOOKUP_TOP16:
-		return top_ok(c, lk->tab, lk->n) &&
-		       range_ok(c, lk->tab + 65537, lk->n, lk->mult);
+		return rows_ok(c, lk->tab, lk->n, lk->mult);
+	case LOOKUP_TOP:
+		return top_ok(c, lk);
 	}
 	return false;
 }

@@ -50,7 +50,7 @@
 #include "packet.h"
 
 #define IMG_MAGIC	0x49465042u	/* "BPFI" */
-#define IMG_ABI		1u
+#define IMG_ABI		2u
 
 /* Hard limits: beyond them a rule is refused, never dropped. */
 #define IMG_MAX_POSITIONS	(64 * 64 * 64)
@@ -135,27 +135,46 @@ struct img_hdr {
  *		root table: root node index = word[vector + acc], then acc = 0.
  *		With nr_positions > 0 there is at least one vector
  *
+ * @base, @shift, @buckets: TOP only
+ *
  * LOOKUP_DIRECT: class = word[tab + key].
- * LOOKUP_RANGE:  u32 first[n], class[n]: first[] ascending, first[0] == 0; the
- *		  class of the largest first[i] <= key.
- * LOOKUP_TOP16:  u32 top[65537] then RANGE tables: the answer is in
- *		  [top[key >> 16], top[(key >> 16) + 1]], inclusive, of first[].
+ * LOOKUP_RANGE:  struct img_range[n], @first ascending, the first one 0; the class
+ *		  of the last whose @first <= key.
+ * LOOKUP_TOP:	  u32 top[buckets + 1], then the table of RANGE from the next even
+ *		  word on. Keys up to @base are of bucket 0, others of bucket
+ *		  min((key - base) >> shift, buckets - 1), and a key of bucket b finds
+ *		  its row in [top[b], top[b + 1]], inclusive. There are about as many
+ *		  buckets as rows, so that the search is a step or two however many.
  */
 enum img_method {
 	LOOKUP_DIRECT,
 	LOOKUP_RANGE,
-	LOOKUP_TOP16,
+	LOOKUP_TOP,
+};
+
+/* A key's classes: keys from @first up to the next row's. One cache line holds 8. */
+struct img_range {
+	__u32 first;
+	__u32 class;
 };
 
 struct img_lookup {
 	__u32 key;
-	__u32 method;
+	__u16 method;
+	__u16 shift;
 	__u32 tab;
 	__u32 n;
 	__u32 mult;
 	__u32 vector;
-	__u32 pad[2];
+	__u32 base;
+	__u32 buckets;
 };
+
+/* Word of a TOP lookup's rows, relative to its @tab. */
+static inline __u32 top_rows(__u32 buckets)
+{
+	return (buckets + 2) & ~1u;
+}
 
 /*
  * struct img_iface - one interface, found by ifindex from slot ifindex & mask on
@@ -269,6 +288,7 @@ _Static_assert(sizeof(struct img_map) == 64, "img_map is one cache line");
 _Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 16), "img_hdr");
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");
 _Static_assert(sizeof(struct img_lookup) == 32, "img_lookup");
+_Static_assert(sizeof(struct img_range) == 8, "img_range");
 _Static_assert(sizeof(struct img_iface) == 20, "img_iface");
 _Static_assert(sizeof(struct img_mac) == 8, "img_mac");
 _Static_assert(sizeof(struct img_action) == 32, "img_action: two per cache line");
