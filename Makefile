@@ -29,7 +29,11 @@ CFLAGS	?= -O2 -g
 CFLAGS	+= -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
 CPPFLAGS += -D_GNU_SOURCE -I. -I$(O) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CPPFLAGS += -DXTLIBDIR='"$(shell pkg-config --variable=xtlibdir xtables 2>/dev/null)"'
-LDLIBS	+= $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# libbpf and what it needs are linked in, as bpftool does, where the archives are
+# there: three shared objects less to map, a fifth of the time of a small -A.
+STATIC	:= $(shell printf 'int main(void){return 0;}' | $(CC) -x c - -x none -l:libbpf.a -l:libelf.a \
+	-l:libz.a -o /dev/null 2>/dev/null && echo '-l:libbpf.a -l:libelf.a -l:libz.a')
+LDLIBS	+= $(or $(STATIC),-lbpf) $(shell pkg-config --libs $(filter-out libbpf,$(PKGS)) 2>/dev/null)
 ifeq ($(SAN),1)
 CFLAGS	+= -fsanitize=address,undefined -fno-omit-frame-pointer
 LDFLAGS	+= -fsanitize=address,undefined

@@ -48,60 +48,64 @@ static int event_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sorts by key: qsort for few, else two passes of a 16-bit radix sort. */
-static int event_sort(__u64 *ev, size_t n)
-{
-	__u64 *tmp, *from = ev, *to;
-	__u32 *at;
+#define DIGIT_BITS	11
+#define DIGITS		(1u << DIGIT_BITS)
 
-	if (n < 4096) {
-		qsort(ev, n, sizeof(*ev), event_cmp);
+/* Sorts by key: qsort for few, else an LSD radix sort that skips constant digits. */
+static int event_sort(__u64 **evp, size_t n)
+{
+	__u64 *from = *evp, *to;
+
+	if (n < 1024) {
+		qsort(from, n, sizeof(*from), event_cmp);
 		return 0;
 	}
-	tmp = malloc(n * sizeof(*tmp));
-	at = malloc(65536 * sizeof(*at));
-	if (!tmp || !at) {
-		free(tmp);
-		free(at);
+	to = malloc(n * sizeof(*to));
+	if (!to)
 		return -ENOMEM;
-	}
-	to = tmp;
-	for (int shift = 32; shift < 64; shift += 16) {
+	for (int shift = 32; shift < 64; shift += DIGIT_BITS) {
+		__u32 at[DIGITS] = { 0 }, sum = 0;
 		__u64 *swap = from;
-		__u32 sum = 0;
 
-		memset(at, 0, 65536 * sizeof(*at));
 		for (size_t i = 0; i < n; i++)
-			at[from[i] >> shift & 0xffff]++;
-		for (int d = 0; d < 65536; d++) {
+			at[from[i] >> shift & (DIGITS - 1)]++;
+		if (at[from[0] >> shift & (DIGITS - 1)] == n)
+			continue;
+		for (__u32 d = 0; d < DIGITS; d++) {
 			__u32 count = at[d];
 
 			at[d] = sum;
 			sum += count;
 		}
 		for (size_t i = 0; i < n; i++)
-			to[at[from[i] >> shift & 0xffff]++] = from[i];
+			to[at[from[i] >> shift & (DIGITS - 1)]++] = from[i];
 		from = to;
 		to = swap;
 	}
-	free(tmp);
-	free(at);
+	*evp = from;
+	free(to);
 	return 0;
 }
 
+/* Ranges of each key over all positions, in one pass: most keys have none. */
+static void ranges_count(const struct product *const *prod, __u32 nr, size_t *ranges)
+{
+	memset(ranges, 0, NR_KEYS * sizeof(*ranges));
+	for (__u32 p = 0; p < nr; p++)
+		for (__u32 key = 0; key < NR_KEYS; key++)
+			if (prod[p]->set[key])
+				ranges[key] += prod[p]->set[key]->n;
+}
+
 /*
- * All events of @key, or none when no position constrains it. Positions that
- * accept any value are toggled in @s at once.
+ * All events of @key, which has @n ranges: none when no position constrains it.
+ * Positions that accept any value are toggled in @s at once.
  */
-static int events_collect(__u32 key, const struct product *const *prod, __u32 nr,
+static int events_collect(__u32 key, size_t n, const struct product *const *prod, __u32 nr,
 			  struct sweep *s, __u64 **evp, size_t *nr_ev)
 {
-	size_t n = 0;
 	__u64 *ev;
 
-	for (__u32 p = 0; p < nr; p++)
-		if (prod[p]->set[key])
-			n += prod[p]->set[key]->n;
 	*evp = NULL;
 	*nr_ev = 0;
 	if (!n)
@@ -127,7 +131,7 @@ static int events_collect(__u32 key, const struct product *const *prod, __u32 nr
 	}
 	*evp = ev;
 	*nr_ev = n;
-	return event_sort(ev, n);
+	return event_sort(evp, n);
 }
 
 /* --- classes ---------------------------------------------------------------- */
@@ -203,20 +207,23 @@ static void keyclass_free(struct keyclass *kc)
 	memset(kc, 0, sizeof(*kc));
 }
 
-/* Classes of @key; @always: even if no position constrains it. */
-static int keyclass_build(struct classes *c, __u32 key, bool always,
+/* Classes of @key, which has @ranges of them; @always: even if it has none. */
+static int keyclass_build(struct classes *c, __u32 key, size_t ranges, bool always,
 			  const struct product *const *prod, __u32 nr)
 {
 	struct keyclass *kc = &c->kc[c->nr_kc];
-	struct sweep *s = sweep_new(c->store, nr);
+	struct sweep *s = NULL;
 	__u64 *ev = NULL;
 	size_t n;
 	int err = -ENOMEM;
 
+	if (!ranges && !always)
+		return 0;
+	s = sweep_new(c->store, nr);
 	if (!s)
 		goto out;
 	kc->key = key;
-	err = events_collect(key, prod, nr, s, &ev, &n);
+	err = events_collect(key, ranges, prod, nr, s, &ev, &n);
 	if (err)
 		goto out;
 	if (!n && always)
@@ -389,16 +396,18 @@ static void vectors_order(struct classes *c, __u32 most)
 int classes_build(struct classes *c, const struct product *const *prod, __u32 nr,
 		  const struct class_limits *lim)
 {
+	size_t ranges[NR_KEYS];
 	int err = 0;
 
 	memset(c, 0, sizeof(*c));
 	c->store = vectors_new();
 	if (!c->store)
 		return -ENOMEM;
+	ranges_count(prod, nr, ranges);
 	for (__u32 key = 0; key < NR_KEYS && !err; key++)
-		err = keyclass_build(c, key, false, prod, nr);
+		err = keyclass_build(c, key, ranges[key], false, prod, nr);
 	if (!err && nr && !c->nr_kc)
-		err = keyclass_build(c, KEY_L4, true, prod, nr);
+		err = keyclass_build(c, KEY_L4, ranges[KEY_L4], true, prod, nr);
 	while (!err && c->nr_vec < c->nr_kc) {
 		err = vector_of_key(&c->vec[c->nr_vec], &c->kc[c->nr_vec]);
 		c->nr_vec++;
