@@ -11,6 +11,7 @@
 
 #include "classifier.bpf.h"
 #include "late_l4.bpf.h"
+#include "late_payload.bpf.h"
 #include "late_state.bpf.h"
 #include "maps.bpf.h"
 
@@ -92,6 +93,19 @@ static long late_step(__u32 i, struct late_run *l)
 		break;
 	case LATE_CPU:
 		r = bpf_get_smp_processor_id() == img_word(&im, d);
+		break;
+	case LATE_U32:
+		if (features & IMG_F_PAYLOAD)
+			r = late_u32(fw, d, head >> 16);
+		break;
+	case LATE_STRING:
+		if (features & IMG_F_PAYLOAD)
+			r = late_string(fw, d);
+		break;
+	case LATE_TCPMSS:
+		if (features & IMG_F_PAYLOAD)
+			r = late_tcpmss(fw, img_word(&im, d), img_word(&im, d + 1), not);
+		not = 0;
 		break;
 	}	/* a record this program does not know: fail closed */
 	if (not && r != LATE_DROP_NOW)

@@ -41,6 +41,10 @@ struct {
 /* Words that a late match may keep state in while it loops (sctp: 8 and 1). */
 #define LATE_SCRATCH	9
 
+/* Bytes of the packet that a string search looks at in one go; and its steps at most. */
+#define LATE_TEXT	512
+#define LATE_TEXT_STEPS	(1u << 18)
+
 /*
  * struct walk - one packet's journey through the rules
  * @pkt:	the packet's keys
@@ -52,6 +56,7 @@ struct {
  * @base:	position of bit 0 of the current leaf
  * @late:	of the late match under way
  * @stack:	positions of the jumps to return behind, @depth of them
+ * @text:	bytes of the packet that a string search looks at
  */
 struct walk {
 	struct fw_pkt pkt;
@@ -73,6 +78,7 @@ struct walk {
 	__u32 mid[IMG_MAX_VECTORS];
 	__u32 stack[IMG_MAX_DEPTH];
 	__u32 late[LATE_SCRATCH];
+	__u8 text[LATE_TEXT];
 };
 
 struct {

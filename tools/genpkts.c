@@ -96,23 +96,41 @@ static unsigned int put_chunks(struct plan *p, __u8 *o, unsigned int room)
 	return n;
 }
 
+/* The MSS option among others: first, in the middle, or cut off at the end. */
+static unsigned int put_mss(struct plan *p, __u8 *o)
+{
+	unsigned int n = put_tcp_options(p, o), at = 0;
+
+	if (n < 4)
+		n = 4;
+	if (chance(p, 60)) {
+		at = below(p, n);
+		memset(o, 1, at);
+	}
+	o[at] = 2;
+	o[at + 1] = chance(p, 92) ? 4 : below(p, 7);
+	o[at + 2] = p->mss_value >> 8;
+	o[at + 3] = p->mss_value;
+	return n;
+}
+
 /* Transport header and payload into @o. Return: length; *@fixed: header length */
 static unsigned int put_l4(struct plan *p, __u8 *o, unsigned int room, unsigned int *fixed)
 {
 	unsigned int n, i, extra;
 
 	for (i = 0; i < room; i++)
-		o[i] = prng_u32(p->rnd);
+		o[i] = p->letters ? "abAB\xe0\xc0"[below(p, 6)] : prng_u32(p->rnd);
 	o[0] = p->sport >> 8;
 	o[1] = p->sport;
 	o[2] = p->dport >> 8;
 	o[3] = p->dport;
 	switch (p->proto) {
 	case 6:
-		n = 20 + (p->tcp_option || chance(p, 15) ? put_tcp_options(p, o + 20) : 0);
+		n = 20 + (p->mss ? put_mss(p, o + 20) : p->tcp_option || chance(p, 15) ? put_tcp_options(p, o + 20) : 0);
 		o[12] = n / 4 << 4;
 		/* Where options are looked for, header lengths matter. */
-		if (chance(p, p->tcp_option ? 12 : 3))
+		if (chance(p, p->tcp_option || p->mss ? 12 : 3))
 			o[12] = below(p, 256);
 		o[13] = p->tcp_flags;
 		*fixed = 20;
@@ -215,6 +233,12 @@ static void write_out(struct plan *p, struct gen_pkt *out)
 	a = htonl(p->daddr);
 	memcpy(d + 16, &a, 4);
 	out->len = hlen + n;
+	if (p->text && n > p->text_len) {
+		unsigned int at = p->text_at ? p->text_at : hlen + below(p, n - p->text_len + 1);
+
+		if (at >= hlen && at + p->text_len <= out->len)
+			memcpy(d + at, p->text, p->text_len);
+	}
 	gen_pkt_sum(out);
 
 	/* Ethernet pads to 46 bytes. Tails that look like headers and options. */

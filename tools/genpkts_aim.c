@@ -20,6 +20,8 @@
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_sctp.h>
+#include <linux/netfilter/xt_string.h>
+#include <linux/netfilter/xt_tcpmss.h>
 #include <linux/netfilter/xt_tcpudp.h>
 #include <linux/netfilter_ipv4/ipt_ah.h>
 #include <linux/netfilter_ipv4/ipt_ttl.h>
@@ -235,6 +237,22 @@ static void aim_match(struct plan *p, const struct xt_entry_match *m)
 						     e->invert & XT_ECN_OP_MATCH_IP, 3);
 		else
 			p->tcp_flags ^= 0x40 << below(p, 2);
+	} else if (!strcmp(name, "string")) {
+		const struct xt_string_info *s = data;
+
+		p->letters = chance(p, 80);
+		p->text = s->pattern;
+		p->text_len = s->patlen;
+		/* At the bounds and one beside them. */
+		p->text_at = chance(p, 40) ? 0 : chance(p, 50) ? s->from_offset - below(p, 2) :
+			     s->to_offset - s->patlen + below(p, 2);
+		if (p->text_at && p->text_at < 1400 && !p->len)
+			p->len = p->text_at + s->patlen + below(p, 30);
+	} else if (!strcmp(name, "tcpmss")) {
+		const struct xt_tcpmss_match_info *m = data;
+
+		p->mss = chance(p, 85);
+		p->mss_value = aim(p, m->mss_min, m->mss_max, m->invert, 65535);
 	} else if (!strcmp(name, "mark")) {
 		const struct xt_mark_mtinfo1 *k = data;
 

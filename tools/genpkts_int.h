@@ -27,6 +27,12 @@ struct plan {
 	__u8 in;
 	__u8 chunk;		/* first SCTP chunk's type */
 	bool later;		/* later fragment */
+	const char *text;	/* to be somewhere behind the IP header, NULL: none */
+	__u8 text_len;
+	__u16 text_at;		/* from the IP header, 0: anywhere */
+	bool mss;		/* a SYN with an MSS option */
+	__u16 mss_value;
+	bool letters;		/* a payload of the few letters that patterns have */
 };
 
 static inline __u32 below(struct plan *p, __u32 n)

@@ -58,6 +58,9 @@ void gen_put_port_range(struct gen *g);
 void gen_put_ports(struct gen *g);					/* --sport, --dport */
 void gen_put_mark(struct gen *g);					/* -j MARK */
 
+void gen_put_payload(struct gen *g);					/* u32, string */
+void gen_put_tcpmss(struct gen *g);
+
 /* The protocol and the matches that need one. Return: conditions written. */
 unsigned int gen_put_l4(struct gen *g);
 

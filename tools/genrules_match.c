@@ -200,6 +200,8 @@ unsigned int gen_put_l4(struct gen *g)
 		}
 		if (chance(g, 15))
 			put_multiport(g), n++;
+		if (chance(g, 8) && !(g->cfg->avoid & GEN_NO_PAYLOAD))
+			gen_put_tcpmss(g), n++;
 		if (chance(g, 6))
 			fprintf(g->f, " -m ecn %s--ecn-tcp-%s", maybe_not(g, 40),
 				chance(g, 50) ? "ece" : "cwr");
@@ -269,7 +271,7 @@ void gen_put_other(struct gen *g, unsigned int reach)
 	unsigned int avoid = g->cfg->avoid;
 	__u32 a;
 
-	switch (below(g, 11)) {
+	switch (below(g, 13)) {
 	case 0: case 1:
 		fputs(" -m iprange", g->f);
 		a = 1 + below(g, 3);
@@ -329,6 +331,10 @@ void gen_put_other(struct gen *g, unsigned int reach)
 		fprintf(g->f, " -m mark %s--mark 0x%x", maybe_not(g, 25), g->mark[below(g, 4)]);
 		if (chance(g, 40))
 			fprintf(g->f, "/0x%x", chance(g, 50) ? 0xf : prng_u32(&g->rnd));
+		break;
+	case 11: case 12:
+		if (!(avoid & GEN_NO_PAYLOAD))
+			gen_put_payload(g);
 		break;
 	case 10:
 		fprintf(g->f, " -m comment --comment \"rule %u\"", below(g, 1000));

@@ -419,7 +419,8 @@ static const struct ref_match ref_matches[] = {
 	{ "dscp", 0, m_dscp },		{ "ecn", 0, m_ecn },
 	{ "pkttype", 0, m_pkttype },	{ "sctp", 0, m_sctp },
 	{ "esp", 0, m_esp },		{ "ah", 0, m_ah },
-	{ "conntrack", 3, m_conntrack },
+	{ "conntrack", 3, m_conntrack },	{ "u32", 0, ref_u32 },
+	{ "string", 1, ref_string },	{ "tcpmss", 0, ref_tcpmss },
 };
 
 const struct ref_match *ref_find_match(const struct xt_entry_match *m)

@@ -29,6 +29,11 @@ struct ref_match {
 	bool (*match)(struct view *v, const void *data);
 };
 
+/* refmatch_payload.c */
+bool ref_u32(struct view *v, const void *data);
+bool ref_string(struct view *v, const void *data);
+bool ref_tcpmss(struct view *v, const void *data);
+
 /* The oracle's version of @m, NULL when it has none (for these options). */
 const struct ref_match *ref_find_match(const struct xt_entry_match *m);
 

@@ -124,7 +124,6 @@ const struct match_op other_matches[] = {
 	{ "physdev", .size = sizeof(struct xt_physdev_info), .check = check_physdev },
 	{ "devgroup", .size = sizeof(struct xt_devgroup_info), .check = check_devgroup },
 	{ "policy", .size = sizeof(struct xt_policy_info), .check = check_policy },
-	{ "tcpmss", .proto = IPPROTO_TCP },
 	{ "osf", .proto = IPPROTO_TCP, .hooks = IN | FWD },
 	{ "ipcomp", .proto = IPPROTO_COMP },
 	{ .name = NULL },

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../progs/abi/late_payload.h"
 #include "compile.h"
 #include "image.h"
 
@@ -199,6 +200,13 @@ static bool late_key_ok(const struct img_late *rec)
 	case LATE_HOTDROP:
 		return rec->words == 2;
 	case LATE_MARK:
+		return rec->words == 3;
+	case LATE_U32:
+		return rec->words % 3 == 1 && rec->words <= 1 + 3 * LATE_U32_MAX;
+	case LATE_STRING:
+		return rec->words == 1 + sizeof(struct late_string) / 4 && rec->data[2] &&
+		       rec->data[2] <= LATE_STRING_MAX;
+	case LATE_TCPMSS:
 		return rec->words == 3;
 	}
 	return true;

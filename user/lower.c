@@ -23,6 +23,7 @@ static const struct match_op *const match_tables[] = {
 	ip_matches,
 	state_matches,
 	ct_matches,
+	payload_matches,
 	other_matches,
 };
 

@@ -98,6 +98,7 @@ struct img_hook {
 #define IMG_F_OIF	0x4u	/* KEY_OIF is used */
 #define IMG_F_MAC	0x8u	/* KEY_MAC is used */
 #define IMG_F_STATE	0x10u	/* limit, statistic, quota: rows of late_state */
+#define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC))
 
@@ -273,6 +274,9 @@ enum img_late_op {
 	LATE_STATISTIC,
 	LATE_CPU,
 	LATE_MARK,	/* u32 mask, value: mark as it is at this point of the walk */
+	LATE_U32,	/* struct late_u32[]: abi/late_payload.h */
+	LATE_STRING,	/* struct late_string */
+	LATE_TCPMSS,	/* struct late_tcpmss */
 	NR_LATE_OPS,
 };
 

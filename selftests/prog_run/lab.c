@@ -110,8 +110,15 @@ void lab_hook_view(int hook, const struct gen_pkt *p, __u8 *ip, struct ref_meta 
 	}
 	if (hook != HOOK_INPUT)
 		meta->out = net == 0x0a02 ? "wan0" : net == 0x0a03 ? "wan1" : "dmz0";
-	if (hook == HOOK_FORWARD)
+	if (hook == HOOK_FORWARD) {
+		/* RFC 1141, as ip_decrease_ttl() does it */
+		__u32 sum = (ip[10] << 8 | ip[11]) + 0x0100;
+
+		sum += sum >= 0xffff;
 		ip[8]--;
+		ip[10] = sum >> 8;
+		ip[11] = sum;
+	}
 }
 
 static int set_sysctl(const char *path, const char *value)
