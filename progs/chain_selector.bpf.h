@@ -5,7 +5,7 @@
  * The kernel's own route lookup decides (bpf_fib_lookup), in the order of
  * ip_route_input_slow (net/ipv4/route.c) and ip_forward (net/ipv4/ip_forward.c):
  *
- *	to 224/4, 255.255.255.255, or on lo		INPUT
+ *	to 224/4, 255.255.255.255, 0 to 0, or on lo	INPUT
  *	martian source or destination			the stack drops it
  *	route is local, broadcast, or none we may use	INPUT
  *	route is unicast				FORWARD, unless the stack answers
@@ -114,9 +114,9 @@ static __always_inline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u
 		return HOOK_INPUT;
 	if (is_multicast(saddr) || saddr == 0xffffffff || is_loopback(saddr) || is_loopback(daddr))
 		return NO_HOOK;
-	if (is_multicast(daddr) || daddr == 0xffffffff)
+	if (is_multicast(daddr) || daddr == 0xffffffff || !(saddr | daddr))
 		return HOOK_INPUT;
-	if (!(saddr >> 24) || !(daddr >> 24))
+	if (!saddr || !daddr)	/* the rest of 0/8 is unicast since Linux 5.3 */
 		return NO_HOOK;
 
 	fib.family = AF_INET;

@@ -10,6 +10,7 @@
 #define BPFIPT_LATE_BPF_H
 
 #include "classifier.bpf.h"
+#include "late_addrtype.bpf.h"
 #include "late_l4.bpf.h"
 #include "late_payload.bpf.h"
 #include "late_state.bpf.h"
@@ -105,6 +106,11 @@ static long late_step(__u32 i, struct late_run *l)
 	case LATE_TCPMSS:
 		if (features & IMG_F_PAYLOAD)
 			r = late_tcpmss(fw, img_word(&im, d), img_word(&im, d + 1), not);
+		not = 0;
+		break;
+	case LATE_ADDRTYPE:
+		if (features & IMG_F_ADDRTYPE)
+			r = late_addrtype(fw, d);
 		not = 0;
 		break;
 	}	/* a record this program does not know: fail closed */

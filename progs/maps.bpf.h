@@ -46,6 +46,32 @@ struct {
 #define LATE_TEXT_STEPS	(1u << 18)
 
 /*
+ * struct fib_walk - a lookup of late_addrtype.bpf.h under way
+ * @key:	the address
+ * @tb:		list node of the table to look at next, while @pn is none
+ * @n:		node to look at next, 0: turn back
+ * @pn, @cindex: where to turn back to: the last node on the way that has shorter
+ *		prefixes below it, and the child taken there
+ * @fa:		next route of the leaf @n, 0: none
+ * @zeros:	going down an all-zero side
+ * @type:	RTN_*, 0: not known yet
+ * @dev:	ifindex of the route's device
+ */
+struct fib_walk {
+	__u64 tb;
+	__u64 n;
+	__u64 pn;
+	__u64 fa;
+	__u64 cindex;
+	__u32 key;
+	__u32 leaf_key;
+	__u32 zeros;
+	__u32 type;
+	__u32 dev;
+	__u32 pad;
+};
+
+/*
  * struct walk - one packet's journey through the rules
  * @pkt:	the packet's keys
  * @root:	root node of each vector; @mid: its node under the current bit @a
@@ -55,6 +81,7 @@ struct {
  * @cur, @end:	positions [cur, end) of the chain under evaluation
  * @base:	position of bit 0 of the current leaf
  * @late:	of the late match under way
+ * @addrtype:	source's and destination's, as addr_type() says; 0: not looked up yet
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
  */
@@ -64,6 +91,8 @@ struct walk {
 	__u64 m0;
 	__u64 m1;
 	__u64 m2;
+	__u64 addrtype[2];
+	struct fib_walk fib;
 	__u32 nr_vectors;
 	__u32 acc;
 	__u32 cur;

@@ -45,6 +45,7 @@ static __always_inline int finish(struct __sk_buff *skb, struct fw *fw)
 {
 	int verdict = judge(fw);
 
+	barrier_var(skb);	/* a context pointer that was added to may not be written by */
 	if (fw->w->pkt.flags & PKT_MARKED)
 		skb->mark = fw->w->pkt.mark;
 	return verdict == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
@@ -58,6 +59,9 @@ static __always_inline int skb_l3_off(struct __sk_buff *skb, __u32 iface_flags)
 	/* Tagged for a VLAN device, which has its own programs; VID 0 is ours. */
 	if (skb->vlan_present && skb->vlan_tci & VLAN_VID_MASK)
 		return -1;
+	/* Our own multicast comes back without one (dev_loopback_xmit, net/core/dev.c). */
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		return 0;
 	return iface_flags & IFACE_L3 ? 0 : ETH_HLEN;
 }
 
@@ -122,7 +126,7 @@ int fw_ingress(struct __sk_buff *skb)
 	if (hook == HOOK_FORWARD && img_hdr_word(&fw.img, flags) & IMG_F_OIF)
 		out_class = port_of(&fw.img, pkt->oifindex).out_class;
 	skb_keys(skb, pkt, in.in_class, out_class);
-	if (type == 5 /* PACKET_LOOPBACK */)
+	if (type == PACKET_LOOPBACK)
 		type = is_multicast(pkt->key[KEY_DADDR]) ? PACKET_MULTICAST : PACKET_BROADCAST;
 	pkt->key[KEY_PKTTYPE] = type;
 	pkt->key[KEY_MAC] = 0;
@@ -164,6 +168,7 @@ int fw_egress(struct __sk_buff *skb)
 	if (skb_parse(skb, l3_off, 0, out.flags, pkt))
 		return TC_ACT_UNSPEC;
 	pkt->oifindex = skb->ifindex;
+	pkt->ifindex = skb->ingress_ifindex;
 	pkt->hook = skb->ingress_ifindex ? HOOK_FORWARD : HOOK_OUTPUT;
 	if (pkt->frag_off & IP_OFFSET_MASK && (pkt->hook == HOOK_OUTPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;

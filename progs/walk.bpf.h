@@ -222,6 +222,7 @@ static __noinline int walk_chain(struct fw *fw)
 		w->actions = img_hdr_word(&fw->img, actions);
 		w->depth = 0;
 		w->verdict = WALK_ON;
+		w->addrtype[0] = w->addrtype[1] = 0;
 		classify(fw);
 		seek(w, h->start, h->end);
 		bpf_loop(WALK_MAX_STEPS, walk_step, fw, 0);

@@ -115,8 +115,6 @@ int check_tcpmss_target(const struct check *c, const void *data)
 
 /* Known to iptables, not enforced; size 0: not looked at. */
 const struct match_op other_matches[] = {
-	{ "addrtype", 1, 1, .size = sizeof(struct xt_addrtype_info_v1),
-	  .check = check_addrtype },
 	{ "owner", 0, 255, .hooks = OUT },
 	{ "cgroup", 0, 255, .hooks = IN | OUT },
 	{ "socket", 0, 255, .hooks = IN },

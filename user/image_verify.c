@@ -208,6 +208,8 @@ static bool late_key_ok(const struct img_late *rec)
 		       rec->data[2] <= LATE_STRING_MAX;
 	case LATE_TCPMSS:
 		return rec->words == 3;
+	case LATE_ADDRTYPE:
+		return rec->words == 4;
 	}
 	return true;
 }

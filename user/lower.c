@@ -24,6 +24,7 @@ static const struct match_op *const match_tables[] = {
 	state_matches,
 	ct_matches,
 	payload_matches,
+	host_matches,
 	other_matches,
 };
 

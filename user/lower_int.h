@@ -168,6 +168,7 @@ extern const struct match_op ip_matches[];	/* lower_ip.c */
 extern const struct match_op state_matches[];	/* lower_state.c */
 extern const struct match_op ct_matches[];	/* lower_ct.c */
 extern const struct match_op payload_matches[];	/* lower_payload.c */
+extern const struct match_op host_matches[];	/* lower_host.c */
 extern const struct match_op other_matches[];	/* check.c: checked, not enforced */
 extern const struct match_op targets[];		/* lower_target.c */
 extern const struct match_op other_targets[];	/* check.c */

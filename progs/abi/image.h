@@ -99,6 +99,7 @@ struct img_hook {
 #define IMG_F_MAC	0x8u	/* KEY_MAC is used */
 #define IMG_F_STATE	0x10u	/* limit, statistic, quota: rows of late_state */
 #define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
+#define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC))
 
@@ -277,6 +278,7 @@ enum img_late_op {
 	LATE_U32,	/* struct late_u32[]: abi/late_payload.h */
 	LATE_STRING,	/* struct late_string */
 	LATE_TCPMSS,	/* struct late_tcpmss */
+	LATE_ADDRTYPE,	/* struct late_addrtype */
 	NR_LATE_OPS,
 };
 

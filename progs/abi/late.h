@@ -162,6 +162,23 @@ struct late_cpu {
 	__u32 cpu;
 };
 
+/*
+ * LATE_ADDRTYPE: the type of the source and that of the destination, in the routing
+ * table "local", are among @src and @dst (bit 1 << RTN_*; 0: not asked). With _IN or
+ * _OUT, a route by another device than the packet's counts as RTN_UNICAST.
+ */
+#define LATE_ADDRTYPE_NOT_SRC	1u	/* as XT_ADDRTYPE_* of linux/netfilter/xt_addrtype.h */
+#define LATE_ADDRTYPE_NOT_DST	2u
+#define LATE_ADDRTYPE_IN	4u
+#define LATE_ADDRTYPE_OUT	8u
+
+struct late_addrtype {
+	__u32 flags;
+	__u32 src;
+	__u32 dst;
+};
+
+_Static_assert(sizeof(struct late_addrtype) == 12, "late_addrtype");
 _Static_assert(sizeof(struct late_hotdrop) == 4, "late_hotdrop");
 _Static_assert(sizeof(struct late_key_range) == 4, "late_key_range head");
 _Static_assert(sizeof(struct late_key_mask) == 12, "late_key_mask");

@@ -129,7 +129,7 @@ enum fw_key {
  * @l4_off:	bytes from the start of the frame to the transport header
  * @l4_len:	transport bytes present: IP total length - header length
  * @tot_len:	IP total length, bytes: what the byte counters count
- * @ifindex:	interface the program runs on (input at ingress, output at egress)
+ * @ifindex:	input interface, 0: none
  * @oifindex:	output interface of a forwarded or sent packet, 0 unknown
  * @mark:	skb mark, changed by MARK in the walk
  * @hook:	enum fw_hook

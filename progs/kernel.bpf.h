@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel.bpf.h - the kernel's own structures, read where no helper shows them
+ *
+ * What iptables asks the kernel for, and no helper answers, is read from the kernel's
+ * memory with bpf_probe_read_kernel(): always as it is at this instant, with nothing
+ * to keep in step. Only the fields that are used are declared; CO-RE finds where they
+ * are in the running kernel, and a kernel that has not got them refuses the program.
+ * Programs run inside an RCU read-side section, which is what keeps these alive. A
+ * part that reads so is loaded only when a rule needs it (IMG_F_ADDRTYPE, _SOCKET ...).
+ *
+ * A context pointer is, at run time, the address of the sk_buff or xdp_buff.
+ */
+#ifndef BPFIPT_KERNEL_BPF_H
+#define BPFIPT_KERNEL_BPF_H
+
+#include <bpf/bpf_core_read.h>
+#include "fw.bpf.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct hlist_node___fw {
+	struct hlist_node___fw *next;
+};
+
+struct hlist_head___fw {
+	struct hlist_node___fw *first;
+};
+
+struct possible_net_t___fw {
+	struct net___fw *net;
+};
+
+struct net_device___fw {
+	int ifindex;
+	struct possible_net_t___fw nd_net;
+};
+
+struct xdp_rxq_info___fw {
+	struct net_device___fw *dev;
+};
+
+struct xdp_buff___fw {
+	struct xdp_rxq_info___fw *rxq;
+};
+
+struct sk_buff___fw {
+	struct net_device___fw *dev;
+};
+
+struct netns_ipv4___fw {
+	void *rules_ops;	/* CONFIG_IP_MULTIPLE_TABLES */
+	struct hlist_head___fw *fib_table_hash;
+};
+
+struct net___fw {
+	struct netns_ipv4___fw ipv4;
+};
+
+#pragma clang attribute pop
+
+/* The device that the packet is on, and so its network namespace. */
+static __always_inline struct net_device___fw *ctx_dev(fw_ctx_t *ctx)
+{
+#ifdef FW_XDP
+	return BPF_CORE_READ((struct xdp_buff___fw *)ctx, rxq, dev);
+#else
+	return BPF_CORE_READ((struct sk_buff___fw *)ctx, dev);
+#endif
+}
+
+#endif /* BPFIPT_KERNEL_BPF_H */
