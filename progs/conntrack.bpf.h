@@ -380,4 +380,28 @@ __noinline int ct_commit(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	return 0;
 }
 
+/**
+ * ct_set_closing() - a RST was sent in the packet's name: its connection is over soon
+ * As nf_conntrack_tcp_set_closing() (net/netfilter/nf_conntrack_proto_tcp.c).
+ * Return: 0.
+ */
+__noinline int ct_set_closing(struct ct_ref *ref)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+	struct ct_entry *e;
+
+	if (!ref || ref->what != CT_REF_FOUND || ref->key.proto != IPPROTO_TCP)
+		return 0;
+	e = bpf_map_lookup_elem(&conntrack, &ref->key);
+	if (!e)
+		return 0;
+	bpf_spin_lock(&e->lock);
+	if (e->state != CT_TCP_CLOSE) {
+		e->state = CT_TCP_CLOSE;
+		e->deadline = ct_after_secs(now, ct_params.tcp[CT_TCP_CLOSE]);
+	}
+	bpf_spin_unlock(&e->lock);
+	return 0;
+}
+
 #endif /* BPFIPT_CONNTRACK_BPF_H */

@@ -103,20 +103,19 @@ static __always_inline int ct_must_sum(const struct fw_pkt *pkt)
 }
 
 /*
- * ct_csum_ok() - verify the Internet checksum over the first @cover bytes
+ * csum_ok() - verify the Internet checksum over the first @cover bytes
  * @pseudo:	protocol number for the pseudo header, 0: none (ICMP)
  * @check:	the packet's checksum field
- * Overwrites the scratch buffer. Return: 1 right, or not to be verified; 0 wrong.
+ * Overwrites the scratch buffer. Return: 1 right, or nothing to verify; 0 wrong.
  */
-__noinline int ct_csum_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 cover, __u32 pseudo,
-			  __u32 check)
+__noinline int csum_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 cover, __u32 pseudo, __u32 check)
 {
 	struct ct_scratch *sc = ct_scratch_get();
 	struct ct_summing s = { .ctx = ctx, .left = cover };
 	__u64 sum = 0;
 	int summed;
 
-	if (!sc || !ctx || !pkt || !ct_must_sum(pkt))
+	if (!sc || !ctx || !pkt)
 		return 1;
 	summed = ct_summed(ctx);
 	if (summed == CT_SUM_GOOD)
@@ -132,6 +131,13 @@ __noinline int ct_csum_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 cover, __u32 
 	s.sum = ct_fold(sum);
 	bpf_loop(65536 / CT_BUF + 1, ct_sum_chunk, &s, 0);
 	return !s.bad && ct_fold(s.sum) == 0xffff;
+}
+
+/* ct_csum_ok() - likewise, where conntrack looks at checksums at all */
+static __always_inline int ct_csum_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 cover, __u32 pseudo,
+				      __u32 check)
+{
+	return !ct_must_sum(pkt) || csum_ok(ctx, pkt, cover, pseudo, check);
 }
 
 /*

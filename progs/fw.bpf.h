@@ -32,12 +32,16 @@
  * @img_table_mask:	words of a slot's tables - 1 (a power of two - 1)
  * @img_slot_bytes:	bytes of a slot, tables and rules
  * @fib_flags:		flags of bpf_fib_lookup that this kernel has
+ * @fib_src_flag:	BPF_FIB_LOOKUP_SRC where this kernel has it, else 0
+ * @reject_cookie:	random: marks the answers of REJECT (reject.bpf.h)
  * @features:	IMG_F_* parts that the program holds (else dead code, not loaded)
  */
 const volatile __u32 img_table_mask = (1u << 14) - 1;
 const volatile __u32 img_slot_bytes = 1u << 16;
 const volatile __u32 fib_flags;
 const volatile __u32 features = IMG_F_PROGRAM;
+const volatile __u32 fib_src_flag;
+const volatile __u32 reject_cookie[2];
 
 /* struct img - the slot one packet is judged by, from first to last stage */
 struct img {

@@ -11,9 +11,12 @@
 #ifndef BPFIPT_JUDGE_BPF_H
 #define BPFIPT_JUDGE_BPF_H
 
+#include "abi/reject.h"
 #include "conntrack.bpf.h"
 #include "frag.bpf.h"
 #include "walk.bpf.h"
+
+#define TCP_RST	0x04
 
 static __always_inline int tracking(const struct fw *fw)
 {
@@ -40,10 +43,13 @@ static __always_inline int judge(struct fw *fw)
 	struct ct_ref ref = {};
 	int verdict;
 
-	if (!tracking(fw))
+	if (!tracking(fw) || (features & IMG_F_REJECT && pkt->flags & PKT_ANSWER))
 		return walk_chain(fw);
 	ct_label(fw->ctx, pkt, &ref);
 	verdict = walk_chain(fw);
+	if (features & IMG_F_REJECT && verdict == WALK_REJECT &&
+	    fw->w->verdict_arg == REJECT_TCP_RESET && !(pkt->key[KEY_TCPFLAGS] & TCP_RST))
+		ct_set_closing(&ref);
 	if (verdict == WALK_ACCEPT && ct_commit(fw->ctx, pkt, &ref))
 		verdict = WALK_DROP;
 	frag_remember(fw->ctx, pkt, &ref, verdict == WALK_ACCEPT ? WALK_ACCEPT : WALK_DROP);

@@ -27,6 +27,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "classifier.bpf.h"
 #include "walk.bpf.h"
 #include "judge.bpf.h"
+#include "reject.bpf.h"
 
 #define VLAN_VID_MASK	0x0fff
 
@@ -37,6 +38,8 @@ static __always_inline void skb_keys(struct __sk_buff *skb, struct fw_pkt *pkt,
 	pkt->mark = skb->mark;
 	pkt->key[KEY_MARK] = pkt->mark;
 	pkt->key[KEY_CTSTATE] = 0;
+	if (reject_is_answer(skb) && (pkt->hook == HOOK_OUTPUT || pkt->flags & PKT_LOOPBACK))
+		reject_state(skb, pkt);
 	pkt->key[KEY_IIF] = in_class;
 	pkt->key[KEY_OIF] = out_class;
 }
@@ -48,6 +51,8 @@ static __always_inline int finish(struct __sk_buff *skb, struct fw *fw)
 	barrier_var(skb);	/* a context pointer that was added to may not be written by */
 	if (fw->w->pkt.flags & PKT_MARKED)
 		skb->mark = fw->w->pkt.mark;
+	if (features & IMG_F_REJECT && verdict == WALK_REJECT)
+		return reject_send(skb, &fw->w->pkt, fw->w->verdict_arg);
 	return verdict == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 
@@ -146,7 +151,7 @@ int fw_egress(struct __sk_buff *skb)
 	struct fw_pkt *pkt;
 	struct fw fw;
 	struct port out;
-	int l3_off;
+	int l3_off, forwarded;
 
 	if (fw_open(&fw, skb)) {
 		event(EV_BAD_IMAGE);
@@ -155,7 +160,8 @@ int fw_egress(struct __sk_buff *skb)
 	out = port_of(&fw.img, skb->ifindex);
 	if (out.flags & IFACE_PORT)
 		return TC_ACT_UNSPEC;
-	if (skb->ingress_ifindex &&
+	forwarded = skb->ingress_ifindex && !reject_is_answer(skb);
+	if (forwarded &&
 	    port_of(&fw.img, skb->ingress_ifindex).flags != PORT_UNKNOWN)
 		return TC_ACT_UNSPEC;
 	l3_off = skb_l3_off(skb, out.flags);
@@ -168,11 +174,11 @@ int fw_egress(struct __sk_buff *skb)
 	if (skb_parse(skb, l3_off, 0, out.flags, pkt))
 		return TC_ACT_UNSPEC;
 	pkt->oifindex = skb->ifindex;
-	pkt->ifindex = skb->ingress_ifindex;
-	pkt->hook = skb->ingress_ifindex ? HOOK_FORWARD : HOOK_OUTPUT;
+	pkt->ifindex = forwarded ? skb->ingress_ifindex : 0;
+	pkt->hook = forwarded ? HOOK_FORWARD : HOOK_OUTPUT;
 	if (pkt->frag_off & IP_OFFSET_MASK && (pkt->hook == HOOK_OUTPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
-	skb_keys(skb, pkt, skb->ingress_ifindex ? IFACE_CLASS_UNKNOWN : IFACE_CLASS_NONE,
+	skb_keys(skb, pkt, forwarded ? IFACE_CLASS_UNKNOWN : IFACE_CLASS_NONE,
 		 out.out_class);
 	pkt->key[KEY_PKTTYPE] = PACKET_HOST;
 	pkt->key[KEY_MAC] = 0;

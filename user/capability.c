@@ -25,7 +25,7 @@ struct refusal {
 
 static const struct refusal targets[] = {
 	/* The answer belongs to the local stack: source address, rate limit, OUTPUT. */
-	{ "REJECT", ON_MODE(MODE_TC) | ON_MODE(MODE_XDP),
+	{ "REJECT", ON_MODE(MODE_XDP),
 	  "its answers cannot be sent from this hook; use DROP" },
 };
 

@@ -104,6 +104,9 @@ int attach_all(struct instance *in, const struct generation *gen,
 int attach_detach_all(struct instance *in);
 const char *attach_describe(struct instance *in, __u32 ifindex);
 
+/* reject.c: the sysctls that shape REJECT's answers, for the programs of @gen */
+int reject_configure(const struct instance *in, const struct generation *gen);
+
 /* capability.c: 0, or -EOPNOTSUPP naming what the hooks of @mode cannot do */
 struct lower_err;
 int capability_check(const struct ruleset *rs, enum fw_mode mode, struct lower_err *err);

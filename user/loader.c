@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -23,6 +24,7 @@
 #include "xdp.skel.h"
 
 #define FIB_SKIP_NEIGH	(1u << 2)	/* BPF_FIB_LOOKUP_SKIP_NEIGH, Linux 6.3 */
+#define FIB_SRC		(1u << 4)	/* BPF_FIB_LOOKUP_SRC, Linux 6.7 */
 
 static int print_debug(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -72,6 +74,26 @@ static __u32 fib_flags(void)
 	return known ? FIB_SKIP_NEIGH : 0;
 }
 
+/* fib_lookup that says which source address the route prefers, where the kernel can. */
+static __u32 fib_src_flag(void)
+{
+	static int known = -1;
+
+	if (known < 0)
+		known = kernel_has_enumerator("BPF_FIB_LOOKUP_SRC");
+	return known ? FIB_SRC : 0;
+}
+
+/* Random, and the same for all objects that this process loads. */
+static __u32 reject_cookie(int i)
+{
+	static __u32 cookie[2];
+
+	if (!cookie[0] && getrandom(cookie, sizeof(cookie), 0) != sizeof(cookie))
+		abort();
+	return cookie[i];
+}
+
 /* map-NAME or prog-NAME under a generation's directory */
 static int pin(const char *dir, const char *kind, const char *name, int fd)
 {
@@ -104,6 +126,7 @@ static const struct {
 	{ "ct_slots", IMG_F_CT },
 	{ "fragments", IMG_F_CT },
 	{ "late_state", IMG_F_STATE },
+	{ "reject_peers", IMG_F_REJECT },
 };
 
 /* The part that a map belongs to, 0: every program's. */
@@ -187,6 +210,9 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
 		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
 		skel_->rodata->fib_flags = fib_flags();				\
+		skel_->rodata->fib_src_flag = fib_src_flag();			\
+		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\
+		skel_->rodata->reject_cookie[1] = reject_cookie(1);		\
 		skel_->rodata->features = (tier)->features;			\
 		if (!((tier)->features & IMG_F_CT))				\
 			skel_->rodata->ct_slots_mask = 0;			\

@@ -29,6 +29,7 @@ static int lower_reject(struct lowering *l, const void *data)
 	if ((unsigned int)reject->with > IPT_ICMP_ADMIN_PROHIBITED)
 		return low_refuse(l, "unknown kind");
 	l->out->act = ACT_REJECT;
+	l->out->img_flags |= IMG_F_REJECT;
 	l->out->arg = reject->with;
 	return 0;
 }

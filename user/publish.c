@@ -416,6 +416,8 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 	if (!ret && active_image(&in->gen) &&
 	    !all_known(active_image(&in->gen), d.ifs, d.nr_ifs))
 		ret = attach_all(in, &in->gen, d.ifs, d.nr_ifs, false);
+	if (!ret && features & IMG_F_REJECT)
+		ret = reject_configure(in, &in->gen);
 	fault_step();
 	if (!ret)
 		ret = publish(&in->gen, &d.img, rules, len, d.nr_slots);

@@ -32,6 +32,7 @@ enum fw_event {
 	EV_WALK_LIMIT,	/* dropped: the walk did not end within its step limit */
 	EV_BAD_IMAGE,	/* dropped: no valid image in the active slot */
 	EV_CT_FULL,	/* conntrack table full: packet dropped */
+	EV_NO_ANSWER,	/* rejected, but the answer could not be made */
 	NR_EVENTS,
 };
 
@@ -43,6 +44,7 @@ enum fw_event {
 	[EV_WALK_LIMIT]		= "walk-limit",			\
 	[EV_BAD_IMAGE]		= "bad-image",			\
 	[EV_CT_FULL]		= "conntrack-full",		\
+	[EV_NO_ANSWER]		= "reject-unanswered",		\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

@@ -98,6 +98,7 @@ struct img_hook {
 #define IMG_F_OIF	0x4u	/* KEY_OIF is used */
 #define IMG_F_MAC	0x8u	/* KEY_MAC is used */
 #define IMG_F_STATE	0x10u	/* limit, statistic, quota: rows of late_state */
+#define IMG_F_REJECT	0x20u	/* REJECT: answers are sent */
 #define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
 #define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
 

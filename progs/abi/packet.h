@@ -121,6 +121,7 @@ enum fw_key {
 #define PKT_MARKED	0x1u	/* a MARK target ran: @mark goes back to the skb */
 #define PKT_LOOPBACK	0x2u	/* on the loopback interface */
 #define PKT_GSO		0x4u	/* a super-packet: lengths are the aggregate's */
+#define PKT_ANSWER	0x8u	/* REJECT's answer: belongs to its offender's connection */
 
 /*
  * struct fw_pkt - one packet on its way through the stages
