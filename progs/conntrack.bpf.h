@@ -103,7 +103,10 @@ struct ct_seg {
 
 struct ct_scratch {
 	struct ct_tuple tuple;				/* of the packet */
-	__u64 entry[sizeof(struct ct_entry) / 8];	/* a NEW packet's entry */
+	__u64 entry[sizeof(struct ct_entry) / 8];	/* a NEW packet's; else ct_copy() */
+	struct ct_tuple key;				/* of @entry in the table */
+	__u32 has_tuple;				/* @tuple was read */
+	__u32 pad;
 	struct ct_seg seg;
 	__u8 buf[CT_BUF + 8];
 };
@@ -133,6 +136,23 @@ static __always_inline struct ct_scratch *ct_scratch_get(void)
 static __always_inline __u64 ct_after_secs(__u64 now, __u32 secs)
 {
 	return now + secs * CT_NSEC;
+}
+
+/* What matches may ask of an entry (struct ct_view), out of the table's reach. */
+static __always_inline void ct_copy(struct ct_scratch *sc, const struct ct_entry *e)
+{
+	struct ct_entry *to = (void *)sc->entry;
+
+	if (!(features & IMG_F_CTINFO))
+		return;
+	to->status = e->status;
+	to->deadline = e->deadline;
+	to->orig = e->orig;
+	to->mark = e->mark;
+	to->packets[CT_ORIG] = e->packets[CT_ORIG];
+	to->packets[CT_REPLY] = e->packets[CT_REPLY];
+	to->bytes[CT_ORIG] = e->bytes[CT_ORIG];
+	to->bytes[CT_REPLY] = e->bytes[CT_REPLY];
 }
 
 #include "ct_csum.bpf.h"
@@ -218,12 +238,14 @@ __noinline int ct_prepare(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	if (!sc || !ctx || !pkt || !ref || pkt->frag_off & CT_OFFSET)
 		return CT_INVALID;
 	t = &sc->tuple;
+	sc->has_tuple = 0;
 	__builtin_memset(t, 0, sizeof(*t));
 	t->src = bpf_htonl(pkt->key[KEY_SADDR]);
 	t->dst = bpf_htonl(pkt->key[KEY_DADDR]);
 	t->proto = pkt->proto;
 	if (ct_get_tuple(ctx, pkt->l4_off, pkt->l4_len, t, sc->buf))
 		return CT_INVALID;
+	sc->has_tuple = 1;
 	if (t->proto == IPPROTO_ICMP) {
 		int state = ct_icmp(ctx, pkt, ref);
 
@@ -264,13 +286,14 @@ __noinline int ct_update(struct ct_ref *ref, __u32 bytes, int peek)
 	status = e->status;
 	if (!peek) {
 		out = ct_advance(e, &sc->seg, dir, now);
-		if (out == CT_OUT_REFRESH) {
+		if (out == CT_OUT_REFRESH || out == CT_OUT_KILL) {
 			e->packets[dir & 1]++;
 			e->bytes[dir & 1] += bytes;
 		}
-		if (dir == CT_REPLY && (out == CT_OUT_REFRESH || out == CT_OUT_KEEP))
+		if (dir == CT_REPLY && out != CT_OUT_INVALID && out != CT_OUT_REOPEN)
 			e->status |= CTS_SEEN_REPLY;
 	}
+	ct_copy(sc, e);
 	bpf_spin_unlock(&e->lock);
 	ref->dir = dir;
 	ref->state = ct_state_of(status, dir);

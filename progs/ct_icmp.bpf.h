@@ -57,7 +57,10 @@ __noinline int ct_icmp(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	e = ct_lookup(&ref->key, now);
 	if (!e)
 		return CT_INVALID;
+	bpf_spin_lock(&e->lock);
 	dir = ct_dir_of(e, &t);
+	ct_copy(sc, e);
+	bpf_spin_unlock(&e->lock);
 	if (dir < 0 || t.src != bpf_htonl(pkt->key[KEY_DADDR]))
 		return CT_INVALID;
 	ref->what = CT_REF_FOUND;

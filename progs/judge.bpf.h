@@ -13,6 +13,7 @@
 
 #include "abi/reject.h"
 #include "conntrack.bpf.h"
+#include "ct_view.bpf.h"
 #include "frag.bpf.h"
 #include "walk.bpf.h"
 
@@ -46,6 +47,8 @@ static __always_inline int judge(struct fw *fw)
 	if (!tracking(fw) || (features & IMG_F_REJECT && pkt->flags & PKT_ANSWER))
 		return walk_chain(fw);
 	ct_label(fw->ctx, pkt, &ref);
+	if (features & IMG_F_CTINFO && img_hdr_word(&fw->img, flags) & IMG_F_CTINFO)
+		ct_view_fill(&fw->w->ct, &ref);
 	verdict = walk_chain(fw);
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT &&
 	    fw->w->verdict_arg == REJECT_TCP_RESET && !(pkt->key[KEY_TCPFLAGS] & TCP_RST))

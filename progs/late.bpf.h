@@ -11,6 +11,7 @@
 
 #include "classifier.bpf.h"
 #include "late_addrtype.bpf.h"
+#include "late_ct.bpf.h"
 #include "late_l4.bpf.h"
 #include "late_payload.bpf.h"
 #include "late_state.bpf.h"
@@ -112,6 +113,18 @@ static long late_step(__u32 i, struct late_run *l)
 		if (features & IMG_F_ADDRTYPE)
 			r = late_addrtype(fw, d);
 		not = 0;
+		break;
+	case LATE_CTINFO:
+		if (features & IMG_F_CTINFO)
+			r = late_ctinfo(fw, d);
+		break;
+	case LATE_CONNMARK:
+		if (features & IMG_F_CTINFO)
+			r = late_connmark(fw, d);
+		break;
+	case LATE_CONNBYTES:
+		if (features & IMG_F_CTINFO)
+			r = late_connbytes(fw, d);
 		break;
 	}	/* a record this program does not know: fail closed */
 	if (not && r != LATE_DROP_NOW)

@@ -14,6 +14,7 @@
 #ifndef BPFIPT_MAPS_BPF_H
 #define BPFIPT_MAPS_BPF_H
 
+#include "abi/ct.h"
 #include "fw.bpf.h"
 
 struct {
@@ -37,6 +38,32 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } events SEC(".maps");
+
+/*
+ * struct ct_view - the packet's connection, as matches behind the label read it
+ * Filled by the stage that labels the packet, only when IMG_F_CTINFO is in use.
+ * @has_entry:	it has one (neither INVALID nor UNTRACKED)
+ * @has_tuple:	@orig is valid: the connection's; without an entry, the packet's own
+ * @confirmed:	the entry is in the table, not one that a packet is about to make
+ * @dir:	enum ct_dir of the packet
+ * @status:	CTS_*
+ * @left:	ns until it expires; not confirmed: the timeout it will have
+ * @orig, @reply: both directions
+ */
+struct ct_view {
+	__u8 has_entry;
+	__u8 has_tuple;
+	__u8 confirmed;
+	__u8 dir;
+	__u32 status;
+	__u32 mark;
+	__u32 pad;
+	__u64 left;
+	__u64 packets[2];
+	__u64 bytes[2];
+	struct ct_tuple orig;
+	struct ct_tuple reply;
+};
 
 /* Words that a late match may keep state in while it loops (sctp: 8 and 1). */
 #define LATE_SCRATCH	9
@@ -82,6 +109,7 @@ struct fib_walk {
  * @base:	position of bit 0 of the current leaf
  * @late:	of the late match under way
  * @addrtype:	source's and destination's, as addr_type() says; 0: not looked up yet
+ * @ct:		its connection
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
  */
@@ -108,6 +136,7 @@ struct walk {
 	__u32 stack[IMG_MAX_DEPTH];
 	__u32 late[LATE_SCRATCH];
 	__u8 text[LATE_TEXT];
+	struct ct_view ct;
 };
 
 struct {

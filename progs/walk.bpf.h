@@ -86,6 +86,19 @@ static __always_inline void walk_mark(struct fw *fw, __u32 pos, const struct img
 	}
 }
 
+/* CONNMARK: what it writes to the packet is what MARK would. */
+static __always_inline void walk_connmark(struct fw *fw, __u32 pos, const struct img_action *act)
+{
+	struct walk *w = fw->w;
+	__u32 mark = w->pkt.mark;
+
+	if (act_connmark(fw, act->arg, &mark)) {
+		struct img_action as_mark = { .arg = mark, .arg2 = ~0u };
+
+		walk_mark(fw, pos, &as_mark);
+	}
+}
+
 /* Obey the rule at @pos, whose fields all agree. Return: 1 ends the walk. */
 static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 {
@@ -128,6 +141,10 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 		return 0;
 	case ACT_MARK:
 		walk_mark(fw, pos, act);
+		return 0;
+	case ACT_CONNMARK:
+		if (features & IMG_F_CTINFO)
+			walk_connmark(fw, pos, act);
 		return 0;
 	case ACT_CONTINUE:
 		return 0;

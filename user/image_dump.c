@@ -11,6 +11,7 @@
  * different layouts print the same but for the size.
  */
 
+#include "../progs/abi/late_ct.h"
 #include "image.h"
 
 static const char *const hook_name[NR_HOOKS] = {
@@ -30,6 +31,7 @@ static const char *const act_name[NR_ACTS] = {
 	[ACT_ACCEPT] = "ACCEPT", [ACT_DROP] = "DROP", [ACT_RETURN] = "RETURN",
 	[ACT_JUMP] = "JUMP", [ACT_GOTO] = "GOTO", [ACT_CONTINUE] = "CONTINUE",
 	[ACT_REJECT] = "REJECT", [ACT_MARK] = "MARK",
+	[ACT_CONNMARK] = "CONNMARK",
 };
 
 static __u64 mask_at(const __u32 *word, __u32 at)
@@ -142,6 +144,10 @@ static void dump_action(FILE *f, const __u32 *word, __u32 pos, const struct img_
 		break;
 	case ACT_MARK:
 		fprintf(f, " %#x/%#x", act->arg, act->arg2);
+		break;
+	case ACT_CONNMARK:
+		for (__u32 i = 0; i < sizeof(struct act_connmark) / 4; i++)
+			fprintf(f, " %#x", word[act->arg + i]);
 		break;
 	case ACT_REJECT:
 		fprintf(f, " %u", act->arg);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "../progs/abi/late_payload.h"
+#include "../progs/abi/late_ct.h"
 #include "compile.h"
 #include "image.h"
 
@@ -210,6 +211,12 @@ static bool late_key_ok(const struct img_late *rec)
 		return rec->words == 3;
 	case LATE_ADDRTYPE:
 		return rec->words == 4;
+	case LATE_CTINFO:
+		return rec->words == 1 + sizeof(struct late_ctinfo) / 4;
+	case LATE_CONNMARK:
+		return rec->words == 1 + sizeof(struct late_connmark) / 4;
+	case LATE_CONNBYTES:
+		return rec->words == 1 + sizeof(struct late_connbytes) / 4;
 	}
 	return true;
 }
@@ -260,6 +267,8 @@ static bool action_ok(struct check *c, __u32 pos)
 	case ACT_JUMP:
 	case ACT_GOTO:
 		return interval_ok(c, act->arg, act->arg2);
+	case ACT_CONNMARK:
+		return inside(c, act->arg, 1, sizeof(struct act_connmark) / 4);
 	}
 	return true;
 }

@@ -117,6 +117,7 @@ int low_refuse(struct lowering *l, const char *why);
 int low_finish(struct lowering *l);
 void low_discard(struct lowering *l);
 
+__u32 kernel_hz(void);		/* lower_state.c: jiffies a second */
 __u32 key_max(enum fw_key key);
 /* "None" key that a field has when its header is unreadable; 0: it has none. */
 __u32 key_none(enum fw_key key);
@@ -171,6 +172,7 @@ extern const struct match_op payload_matches[];	/* lower_payload.c */
 extern const struct match_op host_matches[];	/* lower_host.c */
 extern const struct match_op other_matches[];	/* check.c: checked, not enforced */
 extern const struct match_op targets[];		/* lower_target.c */
+extern const struct match_op ct_targets[];	/* lower_ct.c */
 extern const struct match_op other_targets[];	/* check.c */
 
 /* Checks of matches and targets in other_*, for the rows that come to enforce them. */

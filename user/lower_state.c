@@ -25,7 +25,7 @@ static struct late_state_ref state_ref(const void *pointer)
 }
 
 /* Jiffies per second: the resolution of the coarse clock is one jiffy. */
-static __u32 kernel_hz(void)
+__u32 kernel_hz(void)
 {
 	static __u32 hz;
 	struct timespec res;

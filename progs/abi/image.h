@@ -99,6 +99,7 @@ struct img_hook {
 #define IMG_F_MAC	0x8u	/* KEY_MAC is used */
 #define IMG_F_STATE	0x10u	/* limit, statistic, quota: rows of late_state */
 #define IMG_F_REJECT	0x20u	/* REJECT: answers are sent */
+#define IMG_F_CTINFO	0x400u	/* some rule reads or writes the connection's entry */
 #define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
 #define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
 
@@ -229,6 +230,7 @@ enum img_act {
 	ACT_CONTINUE,	/* count only */
 	ACT_REJECT,	/* arg: enum fw_reject of abi/reject.h */
 	ACT_MARK,	/* mark = (mark & ~arg2) ^ arg */
+	ACT_CONNMARK,	/* arg: word of struct act_connmark of abi/late_ct.h */
 	NR_ACTS,
 };
 
@@ -280,6 +282,9 @@ enum img_late_op {
 	LATE_STRING,	/* struct late_string */
 	LATE_TCPMSS,	/* struct late_tcpmss */
 	LATE_ADDRTYPE,	/* struct late_addrtype */
+	LATE_CTINFO,	/* abi/late_ct.h, as the next ones */
+	LATE_CONNMARK,
+	LATE_CONNBYTES,
 	NR_LATE_OPS,
 };
 
