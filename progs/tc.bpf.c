@@ -185,4 +185,36 @@ int fw_egress(struct __sk_buff *skb)
 	return finish(skb, &fw);
 }
 
+/*
+ * fw_answer() - ingress beside XDP (user/attach.c): answer what fw_xdp rejected
+ * Such a frame carries struct reject_meta; all others pass, XDP has judged them.
+ */
+SEC("tc")
+int fw_answer(struct __sk_buff *skb)
+{
+	const struct reject_meta *m = (void *)(long)skb->data_meta;
+	struct reject_meta meta;
+	struct fw_pkt *pkt;
+	struct fw fw;
+	struct port in;
+	int l3_off;
+
+	if (!(features & IMG_F_REJECT) || (void *)(m + 1) > (void *)(long)skb->data ||
+	    m->cookie[0] != reject_cookie[0] || m->cookie[1] != reject_cookie[1])
+		return TC_ACT_UNSPEC;
+	meta = *m;
+	if (fw_open(&fw, skb))
+		return reject_failed();
+	in = port_of(&fw.img, skb->ifindex);
+	l3_off = skb_l3_off(skb, in.flags);
+	pkt = &fw.w->pkt;
+	if (l3_off < 0 || skb_parse(skb, l3_off, 0, in.flags, pkt))
+		return reject_failed();
+	pkt->hook = meta.hook;
+	pkt->key[KEY_CTSTATE] = meta.ctstate;
+	if (meta.hook == HOOK_FORWARD)
+		pkt->key[KEY_TTL]--;
+	return reject_send(skb, pkt, meta.type);
+}
+
 char LICENSE[] SEC("license") = "GPL";

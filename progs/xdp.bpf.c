@@ -5,7 +5,8 @@
  * The same stages as tc.bpf.c on the frame as it came off the wire. What tc reads
  * from the skb is worked out here: the packet type from the destination address,
  * tags of VLAN devices from the frame. Marks are 0. OUTPUT stays with tc egress,
- * and so do interfaces without native XDP (user/attach.c).
+ * and so do interfaces without native XDP (user/attach.c). What a rule rejects is
+ * passed up with a note to fw_answer (tc.bpf.c).
  */
 #define FW_XDP
 #include <linux/bpf.h>
@@ -60,6 +61,31 @@ static __always_inline __u32 frame_type(const void *data, const struct port *in)
 	return hi == 0xffffffff && lo == 0xffff ? PACKET_BROADCAST : PACKET_MULTICAST;
 }
 
+/*
+ * reject_pass() - hand a rejected packet up to fw_answer (tc.bpf.c), which has what it
+ * takes to answer: the skb, and a way into the stack. Where the driver knows no
+ * metadata it is dropped in silence, and counted.
+ */
+static __always_inline int reject_pass(struct xdp_md *ctx, const struct fw *fw)
+{
+	struct reject_meta *m;
+
+	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(*m)))
+		goto drop;
+	m = (void *)(long)ctx->data_meta;
+	if ((void *)(m + 1) > (void *)(long)ctx->data)
+		goto drop;
+	m->cookie[0] = reject_cookie[0];
+	m->cookie[1] = reject_cookie[1];
+	m->type = fw->w->verdict_arg;
+	m->hook = fw->w->pkt.hook;
+	m->ctstate = fw->w->pkt.key[KEY_CTSTATE];
+	return XDP_PASS;
+drop:
+	event(EV_NO_ANSWER);
+	return XDP_DROP;
+}
+
 SEC("xdp.frags")
 int fw_xdp(struct xdp_md *ctx)
 {
@@ -68,7 +94,7 @@ int fw_xdp(struct xdp_md *ctx)
 	struct fw_pkt *pkt;
 	struct port in;
 	struct fw fw;
-	int l3_off, hook;
+	int l3_off, hook, verdict;
 
 	if (fw_open(&fw, ctx)) {
 		event(EV_BAD_IMAGE);
@@ -109,7 +135,10 @@ int fw_xdp(struct xdp_md *ctx)
 	if (img_hdr_word(&fw.img, flags) & IMG_F_MAC)
 		pkt->key[KEY_MAC] = mac_class(&fw.img, data + ETH_ALEN);
 
-	return judge(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
+	verdict = judge(&fw);
+	if (features & IMG_F_REJECT && verdict == WALK_REJECT)
+		return reject_pass(ctx, &fw);
+	return verdict == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
 stack:
 	event(EV_STACK_DROPS);
 	return XDP_PASS;

@@ -3,8 +3,9 @@
  * attach.c - a link per interface and side
  *
  *	mode tc		tcx ingress and egress on every interface
- *	mode xdp	XDP (native) and tcx egress; tcx ingress where the driver has
- *			no native XDP, said aloud
+ *	mode xdp	XDP (native) and tcx egress, and at tcx ingress fw_answer when
+ *			some rule may reject; all of tcx ingress where the driver has no
+ *			native XDP, said aloud
  *
  * Links are pinned as links/IFINDEX-in, -out and -xdp and die with their
  * interface; a kernel without tcx (before 6.6) gets clsact filters instead, which
@@ -157,14 +158,35 @@ static void detach(struct instance *in, __u32 ifindex, enum side side)
 		unlink(path);
 }
 
-/* Ingress of one interface: XDP where the mode and the driver have it, else tc. */
+static bool has_link(struct instance *in, __u32 ifindex, enum side side)
+{
+	char path[PATH_MAX];
+
+	return !link_path(in, ifindex, side, path, sizeof(path)) && !access(path, F_OK);
+}
+
+/*
+ * Ingress of one interface: XDP where the mode and the driver have it, else tc.
+ * Beside XDP stands fw_answer when some rule may reject. It goes first, so that no
+ * rejected frame finds nobody there, unless fw_ingress is in its place as yet.
+ */
 static int attach_in(struct instance *in, const struct generation *gen,
 		     const struct iface *i, bool verbose)
 {
 	int err;
 
 	if (in->mode == MODE_XDP && !(i->flags & (IFACE_LOOPBACK | IFACE_L3))) {
+		bool rejects = gen->tier.features & IMG_F_REJECT;
+
+		if (rejects && (has_link(in, i->ifindex, SIDE_XDP) ||
+				!has_link(in, i->ifindex, SIDE_IN))) {
+			err = attach(in, gen->answer_fd, i->ifindex, SIDE_IN);
+			if (err)
+				return err;
+		}
 		err = attach(in, gen->xdp_fd, i->ifindex, SIDE_XDP);
+		if (!err && rejects)
+			return attach(in, gen->answer_fd, i->ifindex, SIDE_IN);
 		if (!err) {
 			detach(in, i->ifindex, SIDE_IN);
 			return 0;
@@ -257,12 +279,11 @@ const char *attach_describe(struct instance *in, __u32 ifindex)
 {
 	static const char *const text[NR_SIDES] = { " tc-ingress", " tc-egress", " xdp" };
 	static char buf[64];
-	char path[PATH_MAX];
 	int side;
 
 	buf[0] = 0;
 	for (side = 0; side < NR_SIDES; side++)
-		if (!link_path(in, ifindex, side, path, sizeof(path)) && !access(path, F_OK))
+		if (has_link(in, ifindex, side))
 			strcat(buf, text[side]);
 	return buf[0] ? buf : " not covered by a link";
 }

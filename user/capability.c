@@ -16,17 +16,11 @@
 
 #define ON_MODE(m)	(1u << (m))
 
-/* struct refusal - target or match @name cannot be carried out by the hooks in @modes */
+/* struct refusal - match @name cannot be carried out by the hooks in @modes */
 struct refusal {
 	const char *name;
 	unsigned int modes;
 	const char *why;
-};
-
-static const struct refusal targets[] = {
-	/* The answer belongs to the local stack: source address, rate limit, OUTPUT. */
-	{ "REJECT", ON_MODE(MODE_XDP),
-	  "its answers cannot be sent from this hook; use DROP" },
 };
 
 static const struct refusal matches[] = {
@@ -56,8 +50,7 @@ static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_
 		if (ret)
 			return ret;
 	}
-	return refuse(targets, sizeof(targets) / sizeof(*targets), "target",
-		      rule_target(rule)->u.user.name, mode, err);
+	return 0;
 }
 
 /*

@@ -55,6 +55,7 @@ struct generation {
 	int events_fd;
 	int ingress_fd;
 	int egress_fd;
+	int answer_fd;
 	int xdp_fd;
 };
 

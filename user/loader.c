@@ -261,6 +261,7 @@ int generation_open(struct instance *in, int number, struct generation *gen)
 	gen->events_fd = pins_open("%s/g%d/map-events", in->dir, number);
 	gen->ingress_fd = pins_open("%s/g%d/prog-fw_ingress", in->dir, number);
 	gen->egress_fd = pins_open("%s/g%d/prog-fw_egress", in->dir, number);
+	gen->answer_fd = pins_open("%s/g%d/prog-fw_answer", in->dir, number);
 	gen->xdp_fd = pins_open("%s/g%d/prog-fw_xdp", in->dir, number);
 	if (gen->image_fd < 0 || gen->counters_fd < 0) {
 		err = gen->image_fd < 0 ? gen->image_fd : gen->counters_fd;
@@ -283,7 +284,7 @@ out:
 void generation_close(struct generation *gen)
 {
 	int *fds[] = { &gen->image_fd, &gen->counters_fd, &gen->events_fd,
-		       &gen->ingress_fd, &gen->egress_fd, &gen->xdp_fd };
+		       &gen->ingress_fd, &gen->egress_fd, &gen->answer_fd, &gen->xdp_fd };
 	size_t i;
 
 	if (gen->map)
