@@ -44,8 +44,11 @@ struct xdp_buff___fw {
 	struct xdp_rxq_info___fw *rxq;
 };
 
+struct sock___fw;
+
 struct sk_buff___fw {
 	struct net_device___fw *dev;
+	struct sock___fw *sk;
 };
 
 struct netns_ipv4___fw {

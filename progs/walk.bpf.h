@@ -17,6 +17,7 @@
 #include "bits.h"
 #include "classifier.bpf.h"
 #include "late.bpf.h"
+#include "log.bpf.h"
 #include "maps.bpf.h"
 
 /* Verdicts of a walk. WALK_ON: not decided yet. */
@@ -145,6 +146,10 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	case ACT_CONNMARK:
 		if (features & IMG_F_CTINFO)
 			walk_connmark(fw, pos, act);
+		return 0;
+	case ACT_LOG:
+		if (features & IMG_F_LOG)
+			log_packet(fw, act->arg, act->slot);
 		return 0;
 	case ACT_CONTINUE:
 		return 0;

@@ -34,6 +34,7 @@ int clean_main(int argc, char **argv);
 int monitor_main(int argc, char **argv);
 
 /* user/conntrack.c */
+int log_main(int argc, char **argv);
 int conntrack_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 

@@ -20,7 +20,7 @@ void print_help(void)
 "       bpf-iptables [-n NETNS] -[LS] [CHAIN [NUM]]\n"
 "       bpf-iptables [-n NETNS] -[FX] [CHAIN] | -Z [CHAIN [NUM]]\n"
 "       bpf-iptables [-n NETNS] -N CHAIN | -E OLD NEW | -P CHAIN ACCEPT|DROP\n"
-"       bpf-iptables [-n NETNS] init|init-xdp|clean|monitor|status\n\n"
+"       bpf-iptables [-n NETNS] init|init-xdp|clean|monitor|status|conntrack|log\n\n"
 "Commands:\n"
 "  -A, --append CHAIN           add the rule at the end\n"
 "  -C, --check CHAIN            is there such a rule? (exit status)\n"

@@ -31,7 +31,7 @@ static const char *const act_name[NR_ACTS] = {
 	[ACT_ACCEPT] = "ACCEPT", [ACT_DROP] = "DROP", [ACT_RETURN] = "RETURN",
 	[ACT_JUMP] = "JUMP", [ACT_GOTO] = "GOTO", [ACT_CONTINUE] = "CONTINUE",
 	[ACT_REJECT] = "REJECT", [ACT_MARK] = "MARK",
-	[ACT_CONNMARK] = "CONNMARK",
+	[ACT_CONNMARK] = "CONNMARK", [ACT_LOG] = "LOG",
 };
 
 static __u64 mask_at(const __u32 *word, __u32 at)

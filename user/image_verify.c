@@ -12,6 +12,7 @@
 
 #include "../progs/abi/late_payload.h"
 #include "../progs/abi/late_ct.h"
+#include "../progs/abi/log.h"
 #include "compile.h"
 #include "image.h"
 
@@ -269,6 +270,8 @@ static bool action_ok(struct check *c, __u32 pos)
 		return interval_ok(c, act->arg, act->arg2);
 	case ACT_CONNMARK:
 		return inside(c, act->arg, 1, sizeof(struct act_connmark) / 4);
+	case ACT_LOG:
+		return inside(c, act->arg, LOG_PARAM_WORDS, 1);
 	}
 	return true;
 }

@@ -127,6 +127,8 @@ static const struct {
 	{ "fragments", IMG_F_CT },
 	{ "late_state", IMG_F_STATE },
 	{ "reject_peers", IMG_F_REJECT },
+	{ "log_ring", IMG_F_LOG },
+	{ "log_buffer", IMG_F_LOG },
 };
 
 /* The part that a map belongs to, 0: every program's. */

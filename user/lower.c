@@ -31,6 +31,7 @@ static const struct match_op *const match_tables[] = {
 static const struct match_op *const target_tables[] = {
 	targets,
 	ct_targets,
+	log_targets,
 	other_targets,
 };
 

@@ -173,6 +173,7 @@ extern const struct match_op host_matches[];	/* lower_host.c */
 extern const struct match_op other_matches[];	/* check.c: checked, not enforced */
 extern const struct match_op targets[];		/* lower_target.c */
 extern const struct match_op ct_targets[];	/* lower_ct.c */
+extern const struct match_op log_targets[];	/* lower_log.c */
 extern const struct match_op other_targets[];	/* check.c */
 
 /* Checks of matches and targets in other_*, for the rows that come to enforce them. */

@@ -38,6 +38,7 @@ static const struct applet words[] = {
 	{ "clean",	clean_main },
 	{ "monitor",	monitor_main },
 	{ "conntrack",	conntrack_main },
+	{ "log",	log_main },
 	{ "status",	status_main },
 };
 

@@ -33,6 +33,7 @@ enum fw_event {
 	EV_BAD_IMAGE,	/* dropped: no valid image in the active slot */
 	EV_CT_FULL,	/* conntrack table full: packet dropped */
 	EV_NO_ANSWER,	/* rejected, but the answer could not be made */
+	EV_LOG_LOST,	/* LOG or NFLOG record: the ring buffer was full */
 	NR_EVENTS,
 };
 
@@ -45,6 +46,7 @@ enum fw_event {
 	[EV_BAD_IMAGE]		= "bad-image",			\
 	[EV_CT_FULL]		= "conntrack-full",		\
 	[EV_NO_ANSWER]		= "reject-unanswered",		\
+	[EV_LOG_LOST]		= "log-record-lost",		\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

@@ -100,6 +100,7 @@ struct img_hook {
 #define IMG_F_STATE	0x10u	/* limit, statistic, quota: rows of late_state */
 #define IMG_F_REJECT	0x20u	/* REJECT: answers are sent */
 #define IMG_F_CTINFO	0x400u	/* some rule reads or writes the connection's entry */
+#define IMG_F_LOG	0x40u	/* LOG, NFLOG */
 #define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
 #define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
 
@@ -231,6 +232,7 @@ enum img_act {
 	ACT_REJECT,	/* arg: enum fw_reject of abi/reject.h */
 	ACT_MARK,	/* mark = (mark & ~arg2) ^ arg */
 	ACT_CONNMARK,	/* arg: word of struct act_connmark of abi/late_ct.h */
+	ACT_LOG,	/* arg: word offset of struct log_params; goes on */
 	NR_ACTS,
 };
 

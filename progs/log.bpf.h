@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * log.bpf.h - the targets LOG and NFLOG: a record for `bpf-iptables log'
+ *
+ * Built in a per-CPU buffer and copied into the ring, which needs its length only at
+ * that moment. When the ring is full the record is lost, and counted as such; the
+ * packet goes on either way.
+ */
+#ifndef BPFIPT_LOG_BPF_H
+#define BPFIPT_LOG_BPF_H
+
+#include "abi/log.h"
+#include "maps.bpf.h"
+#include "owner.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, LOG_RING_BYTES);
+} log_ring SEC(".maps");
+
+struct log_buffer {
+	struct log_record rec;
+	__u8 data[LOG_SNAP_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct log_buffer);
+} log_buffer SEC(".maps");
+
+/* What of the frame comes before the IP header: the addresses and the protocol. */
+static __always_inline void log_mac(struct fw *fw, struct log_record *rec)
+{
+	const struct fw_pkt *pkt = &fw->w->pkt;
+
+	rec->mac_len = 0;
+	if (pkt->l3_off < ETH_HLEN || pkt->hook == HOOK_OUTPUT)
+		return;
+	if (!fw_load(fw->ctx, 0, rec->mac, 2 * ETH_ALEN) &&
+	    !fw_load(fw->ctx, pkt->l3_off - 2, rec->mac + 2 * ETH_ALEN, 2))
+		rec->mac_len = ETH_HLEN;
+}
+
+/* log_packet() - the rule whose counter is @slot and whose parameters lie at @at */
+static __noinline int log_packet(struct fw *fw, __u32 at, __u32 slot)
+{
+	const struct fw_pkt *pkt = &fw->w->pkt;
+	struct img im = fw->img;
+	__u32 zero = 0, len = pkt->tot_len, snap, i;
+	struct log_buffer *b = bpf_map_lookup_elem(&log_buffer, &zero);
+	struct log_record *rec;
+
+	if (!b)
+		return 0;
+	rec = &b->rec;
+	for (i = 0; i < LOG_PARAM_WORDS; i++)
+		((__u32 *)&rec->p)[i] = img_word(&im, at + i);
+	rec->time = bpf_ktime_get_ns();
+	rec->in = pkt->ifindex;
+	rec->out = pkt->oifindex;
+	rec->mark = pkt->mark;
+	rec->slot = slot;
+	rec->tot_len = pkt->tot_len;
+	rec->hook = pkt->hook;
+	rec->ttl = pkt->key[KEY_TTL];
+	rec->flags = 0;
+	rec->pad = 0;
+	if (pkt->hook == HOOK_OUTPUT && !packet_owner(fw->ctx, &rec->uid, &rec->gid))
+		rec->flags = LOG_HAS_OWNER;
+	log_mac(fw, rec);
+	snap = rec->p.snap;
+	if (len > snap)
+		len = snap;
+	barrier_var(len);
+	if (len < 1 || len > LOG_SNAP_MAX || fw_load(fw->ctx, pkt->l3_off, b->data, len))
+		len = 0;
+	rec->cap_len = len;
+	barrier_var(len);
+	if (len > LOG_SNAP_MAX)
+		return 0;
+	if (bpf_ringbuf_output(&log_ring, b, sizeof(*rec) + len, 0))
+		event(EV_LOG_LOST);
+	return 0;
+}
+
+#endif /* BPFIPT_LOG_BPF_H */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * owner.bpf.h - who sent a packet: `-m owner', and the UID= of LOG
+ *
+ * As xt_owner.c: the credentials of the file of the packet's full socket, not the
+ * socket's own uid, which bpf_get_socket_uid() would give. A packet without a socket
+ * (the kernel's own answers), or whose socket has no file any more, has no owner.
+ * User and group ids are the kernel's, as the initial user namespace numbers them;
+ * user space has turned a rule's ids into these.
+ */
+#ifndef BPFIPT_OWNER_BPF_H
+#define BPFIPT_OWNER_BPF_H
+
+#include "kernel.bpf.h"
+
+/* Socket states (include/net/tcp_states.h) that are not a full socket */
+#define TCP_TIME_WAIT		6
+#define TCP_NEW_SYN_RECV	12
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct kid___fw {
+	__u32 val;
+};
+
+struct group_info___fw {
+	int ngroups;
+	struct kid___fw gid[1];
+};
+
+struct cred___fw {
+	struct kid___fw fsuid;
+	struct kid___fw fsgid;
+	struct group_info___fw *group_info;
+};
+
+struct file___fw {
+	const struct cred___fw *f_cred;
+};
+
+struct socket___fw {
+	struct file___fw *file;
+};
+
+struct sock_common___fw {
+	volatile unsigned char skc_state;
+	struct possible_net_t___fw skc_net;
+	struct sock___fw *skc_listener;
+};
+
+struct sock___fw {
+	struct sock_common___fw __sk_common;
+	struct socket___fw *sk_socket;
+};
+
+#pragma clang attribute pop
+
+/* What socket a packet has: results of packet_file() */
+enum {
+	OWNER_NONE,	/* no socket: the kernel's own, or forwarded */
+	OWNER_NO_FILE,	/* a socket that no process holds any more */
+	OWNER_FILE,
+};
+
+#ifdef FW_XDP
+static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cred___fw **cred)
+{
+	return OWNER_NONE;	/* nothing on the way in has a socket */
+}
+#else
+/*
+ * packet_file() - the credentials of the packet's sender
+ * @full:	a SYN-ACK belongs to the listening socket; else it has none
+ * Return: OWNER_*, @cred set with OWNER_FILE.
+ */
+static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cred___fw **cred)
+{
+	struct sk_buff___fw *skb = (void *)ctx;
+	struct net_device___fw *dev = BPF_CORE_READ(skb, dev);
+	struct sock___fw *sk = BPF_CORE_READ(skb, sk);
+	struct socket___fw *socket;
+	struct file___fw *file;
+	__u8 state;
+
+	if (!sk)
+		return OWNER_NONE;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_NEW_SYN_RECV) {	/* sk_to_full_sk() */
+		sk = full ? BPF_CORE_READ(sk, __sk_common.skc_listener) : 0;
+		if (!sk)
+			return OWNER_NONE;
+	} else if (state == TCP_TIME_WAIT) {
+		return OWNER_NONE;
+	}
+	if (BPF_CORE_READ(sk, __sk_common.skc_net.net) != BPF_CORE_READ(dev, nd_net.net))
+		return OWNER_NONE;
+	socket = BPF_CORE_READ(sk, sk_socket);
+	if (!socket)
+		return OWNER_NONE;
+	file = BPF_CORE_READ(socket, file);
+	if (!file)
+		return OWNER_NO_FILE;
+	*cred = BPF_CORE_READ(file, f_cred);
+	return OWNER_FILE;
+}
+#endif
+
+/* packet_owner() - as LOG shows it: the sender's fsuid and fsgid. Return: 0, or -1: none */
+static __always_inline int packet_owner(fw_ctx_t *ctx, __u32 *uid, __u32 *gid)
+{
+	const struct cred___fw *cred = 0;
+
+	if (packet_file(ctx, 0, &cred) != OWNER_FILE)
+		return -1;
+	*uid = BPF_CORE_READ(cred, fsuid.val);
+	*gid = BPF_CORE_READ(cred, fsgid.val);
+	return 0;
+}
+
+#endif /* BPFIPT_OWNER_BPF_H */
