@@ -9,7 +9,8 @@
  * Programs run inside an RCU read-side section, which is what keeps these alive. A
  * part that reads so is loaded only when a rule needs it (IMG_F_ADDRTYPE, _SOCKET ...).
  *
- * A context pointer is, at run time, the address of the sk_buff or xdp_buff.
+ * A context pointer is, at run time, the address of the sk_buff or xdp_buff; at the
+ * netfilter hook, of a struct bpf_nf_ctx (nf_skb.bpf.h).
  */
 #ifndef BPFIPT_KERNEL_BPF_H
 #define BPFIPT_KERNEL_BPF_H
@@ -62,11 +63,25 @@ struct net___fw {
 
 #pragma clang attribute pop
 
+/* The packet itself, for hooks that have an sk_buff. */
+static __always_inline struct sk_buff___fw *ctx_skb(fw_ctx_t *ctx)
+{
+#ifdef FW_NETFILTER
+	return (struct sk_buff___fw *)ctx->skb;
+#else
+	return (struct sk_buff___fw *)ctx;
+#endif
+}
+
 /* The device that the packet is on, and so its network namespace. */
 static __always_inline struct net_device___fw *ctx_dev(fw_ctx_t *ctx)
 {
-#ifdef FW_XDP
+#if defined(FW_XDP)
 	return BPF_CORE_READ((struct xdp_buff___fw *)ctx, rxq, dev);
+#elif defined(FW_NETFILTER)
+	const struct nf_hook_state *state = ctx->state;
+
+	return (struct net_device___fw *)(state->in ? state->in : state->out);
 #else
 	return BPF_CORE_READ((struct sk_buff___fw *)ctx, dev);
 #endif

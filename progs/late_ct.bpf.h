@@ -10,7 +10,11 @@
 #define BPFIPT_LATE_CT_BPF_H
 
 #include "abi/late_ct.h"
+#ifdef FW_NETFILTER
+#include "abi/ct.h"
+#else
 #include "ct_view.bpf.h"
+#endif
 #include "late_l4.bpf.h"
 #include "maps.bpf.h"
 
@@ -28,6 +32,9 @@ static __always_inline int ctinfo_fails(__u32 match, __u32 not, __u32 bit, int r
  */
 static __always_inline __u32 ctinfo_expires(const struct ct_view *v, __u32 hz)
 {
+#ifdef FW_NETFILTER
+	return hz ? v->left / hz : 0;	/* the kernel's own jiffies */
+#else
 	__u32 secs = v->left / 1000000000;
 	__s32 left;
 
@@ -35,6 +42,7 @@ static __always_inline __u32 ctinfo_expires(const struct ct_view *v, __u32 hz)
 		return secs;
 	left = (secs + (v->left % 1000000000 != 0)) * hz - (__u32)bpf_jiffies64();
 	return left > 0 && hz ? left / hz : 0;
+#endif
 }
 
 static __always_inline int ctinfo_addr(const struct img *im, __u32 d, __u32 i, __be32 addr)
@@ -120,6 +128,7 @@ static __noinline int late_connbytes(struct fw *fw, __u32 d)
 	return n < to || n > from ? LATE_MATCH : LATE_NO_MATCH;
 }
 
+#ifndef FW_NETFILTER	/* such a program cannot write to the kernel's entry */
 static __always_inline __u32 shifted(__u32 v, __s32 shift)
 {
 	return shift < 0 ? v >> (-shift & 31) : v << (shift & 31);
@@ -153,5 +162,6 @@ static __noinline int act_connmark(struct fw *fw, __u32 d, __u32 *mark)
 	}
 	return 0;
 }
+#endif
 
 #endif /* BPFIPT_LATE_CT_BPF_H */

@@ -2,7 +2,7 @@
 /*
  * log.bpf.h - the targets LOG and NFLOG: a record for `bpf-iptables log'
  *
- * Built in a per-CPU buffer and copied into the ring, which needs its length only at
+ * Built in a per-CPU buffer (as many of them as scratch rows) and copied into the ring, which needs its length only at
  * that moment. When the ring is full the record is lost, and counted as such; the
  * packet goes on either way.
  */
@@ -25,11 +25,23 @@ struct log_buffer {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SCRATCH_ROWS);
 	__type(key, __u32);
 	__type(value, struct log_buffer);
 } log_buffer SEC(".maps");
 
+#ifdef FW_NETFILTER
+/* nf_log_dump_packet_common() prints what lies before the IP header, if that is a MAC's. */
+static __always_inline void log_mac(struct fw *fw, struct log_record *rec)
+{
+	const unsigned char *mac = eth_header(fw->ctx->skb);
+
+	rec->mac_len = 0;
+	if (fw->w->pkt.hook != HOOK_OUTPUT && mac &&
+	    !bpf_probe_read_kernel(rec->mac, ETH_HLEN, mac))
+		rec->mac_len = ETH_HLEN;
+}
+#else
 /* What of the frame comes before the IP header: the addresses and the protocol. */
 static __always_inline void log_mac(struct fw *fw, struct log_record *rec)
 {
@@ -42,14 +54,15 @@ static __always_inline void log_mac(struct fw *fw, struct log_record *rec)
 	    !fw_load(fw->ctx, pkt->l3_off - 2, rec->mac + 2 * ETH_ALEN, 2))
 		rec->mac_len = ETH_HLEN;
 }
+#endif
 
 /* log_packet() - the rule whose counter is @slot and whose parameters lie at @at */
 static __noinline int log_packet(struct fw *fw, __u32 at, __u32 slot)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
 	struct img im = fw->img;
-	__u32 zero = 0, len = pkt->tot_len, snap, i;
-	struct log_buffer *b = bpf_map_lookup_elem(&log_buffer, &zero);
+	__u32 row = fw->w->row, len = pkt->tot_len, snap, i;
+	struct log_buffer *b = bpf_map_lookup_elem(&log_buffer, &row);
 	struct log_record *rec;
 
 	if (!b)

@@ -8,8 +8,10 @@
  *		space, never written by it (abi/counters.h).
  * events	what is no rule's doing, by enum fw_event.
  * scratch	the packet under way. tc and XDP programs run with bottom halves off,
- *		so one per CPU is enough. In a map, not on the stack: 512 bytes are
- *		too few, and the verifier does not multiply states by its contents.
+ *		so one per CPU is enough; a netfilter program is interrupted by others
+ *		(FW_NETFILTER) and claims one of several. In a map, not on the stack:
+ *		512 bytes are too few, and the verifier does not multiply states by its
+ *		contents.
  */
 #ifndef BPFIPT_MAPS_BPF_H
 #define BPFIPT_MAPS_BPF_H
@@ -112,6 +114,8 @@ struct fib_walk {
  * @ct:		its connection
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
+ * @busy:	claimed by a packet (FW_NETFILTER)
+ * @row:	number of this row of the scratch, for maps that have as many
  */
 struct walk {
 	struct fw_pkt pkt;
@@ -137,11 +141,19 @@ struct walk {
 	__u32 late[LATE_SCRATCH];
 	__u8 text[LATE_TEXT];
 	struct ct_view ct;
+	__u32 busy;
+	__u32 row;
 };
+
+#ifdef FW_NETFILTER
+#define SCRATCH_ROWS	8
+#else
+#define SCRATCH_ROWS	1
+#endif
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SCRATCH_ROWS);
 	__type(key, __u32);
 	__type(value, struct walk);
 } scratch SEC(".maps");
@@ -153,28 +165,12 @@ struct fw {
 	fw_ctx_t *ctx;
 };
 
-/*
- * fw_open() - the image in force and this CPU's scratch
- * Reads the active word once: the packet is judged by one ruleset throughout.
- * Return: 0, or -1 when no valid image is there.
- */
-static __always_inline int fw_open(struct fw *fw, fw_ctx_t *ctx)
-{
-	__u32 zero = 0;
-	struct img_map *map = bpf_map_lookup_elem(&image, &zero);
-	struct walk *w = bpf_map_lookup_elem(&scratch, &zero);
-	__u64 active;
-
-	if (!map || !w)
-		return -1;
-	active = READ_ONCE(map->active) & 1;
-	barrier_var(active);	/* one verifier state for both slots */
-	fw->img.base = (const char *)(map + 1) + active * img_slot_bytes;
-	fw->img.mask = img_table_mask;
-	fw->w = w;
-	fw->ctx = ctx;
-	return img_hdr_word(&fw->img, magic) == IMG_MAGIC ? 0 : -1;
-}
+#ifdef FW_NETFILTER
+/* LOCAL_OUT runs in process context: a softirq, or another task, may come in between. */
+#define fw_add(p, n)	((void)__sync_fetch_and_add(p, n))
+#else
+#define fw_add(p, n)	((void)(*(p) += (n)))
+#endif
 
 /* count() - one packet of @bytes (IP total length) for counter @slot */
 static __always_inline void count(__u32 slot, __u32 bytes)
@@ -182,8 +178,8 @@ static __always_inline void count(__u32 slot, __u32 bytes)
 	struct fw_counter *c = bpf_map_lookup_elem(&counters, &slot);
 
 	if (c) {
-		c->packets++;
-		c->bytes += bytes;
+		fw_add(&c->packets, 1);
+		fw_add(&c->bytes, bytes);
 	}
 }
 
@@ -192,7 +188,70 @@ static __always_inline void event(__u32 ev)
 	__u64 *n = bpf_map_lookup_elem(&events, &ev);
 
 	if (n)
-		(*n)++;
+		fw_add(n, 1);
+}
+
+/*
+ * scratch_get() - a row of this CPU's scratch
+ * A netfilter program may be interrupted on its CPU by one for another packet, and
+ * preempted for a third, so each claims a row of its own; programs are pinned to
+ * their CPU while they run (bpf_prog_run_pin_on_cpu). Row 0 is free but for those.
+ * Return: the row, for scratch_put(); NULL: all are claimed.
+ */
+static __always_inline struct walk *scratch_get(void)
+{
+	struct walk *w;
+	__u32 i;
+
+	for (i = 0; i < SCRATCH_ROWS; i++) {
+		__u32 row = i;
+
+		w = bpf_map_lookup_elem(&scratch, &row);
+		if (SCRATCH_ROWS == 1 || !w)
+			return w;
+		if (!__sync_lock_test_and_set(&w->busy, 1)) {
+			if (i)
+				event(EV_NESTED);
+			w->row = i;
+			return w;
+		}
+	}
+	event(EV_NO_SCRATCH);
+	return NULL;
+}
+
+static __always_inline void scratch_put(struct walk *w)
+{
+	if (SCRATCH_ROWS > 1)
+		*(volatile __u32 *)&w->busy = 0;
+}
+
+/*
+ * fw_open() - the image in force and a scratch row
+ * Reads the active word once: the packet is judged by one ruleset throughout.
+ * Return: 0, or -1 when no valid image, or no row, is there.
+ */
+static __always_inline int fw_open(struct fw *fw, fw_ctx_t *ctx)
+{
+	__u32 zero = 0;
+	struct img_map *map = bpf_map_lookup_elem(&image, &zero);
+	struct walk *w;
+	__u64 active;
+
+	if (!map)
+		return -1;
+	active = READ_ONCE(map->active) & 1;
+	barrier_var(active);	/* one verifier state for both slots */
+	fw->img.base = (const char *)(map + 1) + active * img_slot_bytes;
+	fw->img.mask = img_table_mask;
+	fw->ctx = ctx;
+	if (img_hdr_word(&fw->img, magic) != IMG_MAGIC) {
+		event(EV_BAD_IMAGE);
+		return -1;
+	}
+	w = scratch_get();
+	fw->w = w;
+	return w ? 0 : -1;
 }
 
 #endif /* BPFIPT_MAPS_BPF_H */

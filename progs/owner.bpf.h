@@ -75,8 +75,8 @@ static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cre
  */
 static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cred___fw **cred)
 {
-	struct sk_buff___fw *skb = (void *)ctx;
-	struct net_device___fw *dev = BPF_CORE_READ(skb, dev);
+	struct sk_buff___fw *skb = ctx_skb(ctx);
+	struct net_device___fw *dev = ctx_dev(ctx);
 	struct sock___fw *sk = BPF_CORE_READ(skb, sk);
 	struct socket___fw *socket;
 	struct file___fw *file;

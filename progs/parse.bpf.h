@@ -71,6 +71,7 @@ static __always_inline void parse_l4(struct fw_pkt *pkt, const void *h)
 	}
 }
 
+#ifndef FW_NETFILTER
 /* RFC 1071 over the header in place; @ihl in bytes, @h inside the packet. */
 static __always_inline int ip_csum_ok(const void *h, __u32 ihl, const void *data_end)
 {
@@ -91,33 +92,20 @@ static __always_inline int ip_csum_ok(const void *h, __u32 ihl, const void *data
 	sum = (sum & 0xffff) + (sum >> 16);
 	return sum == 0xffff;
 }
+#endif
 
 /*
- * parse_ipv4() - fill @pkt from the IPv4 packet at @l3_off
- * @data, @data_end:	linear part of the frame
- * @len:		bytes of the whole frame from @data
- * @csum:		verify the header checksum (a received packet)
- * Keys that depend on the hook (interfaces, TTL, state, mark) are the callers'.
- * Return: 0, or -1: leave the packet to the stack.
+ * parse_ip() - keys of the IP header @iph of at least ihl * 4 bytes
+ * @tot_len:	bytes from the IP header to the packet's end
+ * Sets the transport header's keys to NONE. Keys that depend on the hook
+ * (interfaces, TTL, state, mark) are the callers'.
+ * Return: bytes of the transport header to hand to parse_l4(), 0: there is none to read.
  */
-static __always_inline int parse_ipv4(fw_ctx_t *ctx, const void *data, const void *data_end,
-				      __u32 len, __u32 l3_off, int csum, struct fw_pkt *pkt)
+static __always_inline __u32 parse_ip(const struct iphdr *iph, __u32 tot_len, __u32 l3_off,
+				      struct fw_pkt *pkt)
 {
-	const struct iphdr *iph = data + l3_off;
-	__u32 ihl, tot_len, need, l4_len;
-	const void *h;
+	__u32 ihl = iph->ihl * 4, l4_len = tot_len - ihl, need;
 
-	if ((const void *)(iph + 1) > data_end)
-		return -1;
-	ihl = iph->ihl * 4;
-	tot_len = bpf_ntohs(iph->tot_len);
-	if (unlikely(iph->version != 4 || ihl < sizeof(*iph) || tot_len < ihl ||
-		     len < l3_off + tot_len))
-		return -1;
-	if (csum && unlikely(!ip_csum_ok(iph, ihl, data_end)))
-		return -1;
-
-	l4_len = tot_len - ihl;
 	pkt->l3_off = l3_off;
 	pkt->l4_off = l3_off + ihl;
 	pkt->l4_len = l4_len;
@@ -140,23 +128,63 @@ static __always_inline int parse_ipv4(fw_ctx_t *ctx, const void *data, const voi
 	need = l4_fixed(pkt->proto);
 	if (unlikely(pkt->frag_off & IP_OFFSET_MASK)) {
 		pkt->form = (pkt->frag_off & IP_OFFSET_MASK) == 1 ? FORM_FRAG1 : FORM_FRAGN;
+		need = 0;
 	} else if (unlikely(l4_len < need)) {
 		pkt->form = l4_len < 4 ? FORM_STUB : FORM_SHORT;
+		need = 0;
 	} else {
 		pkt->form = FORM_WHOLE;
-		h = (const void *)iph + ihl;
-		if (likely(h + 20 <= data_end)) {
-			parse_l4(pkt, h);
-		} else if (need) {
-			__u8 buf[20] = {};
-
-			if (fw_load(ctx, pkt->l4_off, buf, need == 20 ? 20 : need == 12 ? 12 : 8))
-				return -1;
-			parse_l4(pkt, buf);
-		}
 	}
 	pkt->key[KEY_L4] = L4_KEY((__u32)pkt->form, pkt->proto);
+	return need;
+}
+
+/* Read and parse a transport header that is not in the linear part. Return: 0 or -1. */
+static __always_inline int load_l4(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 need)
+{
+	__u8 buf[20] = {};
+
+	if (fw_load(ctx, pkt->l4_off, buf, need == 20 ? 20 : need == 12 ? 12 : 8))
+		return -1;
+	parse_l4(pkt, buf);
 	return 0;
 }
+
+#ifndef FW_NETFILTER
+/*
+ * parse_ipv4() - fill @pkt from the IPv4 packet at @l3_off
+ * @data, @data_end:	linear part of the frame
+ * @len:		bytes of the whole frame from @data
+ * @csum:		verify the header checksum (a received packet)
+ * Return: 0, or -1: leave the packet to the stack.
+ */
+static __always_inline int parse_ipv4(fw_ctx_t *ctx, const void *data, const void *data_end,
+				      __u32 len, __u32 l3_off, int csum, struct fw_pkt *pkt)
+{
+	const struct iphdr *iph = data + l3_off;
+	__u32 ihl, tot_len, need;
+	const void *h;
+
+	if ((const void *)(iph + 1) > data_end)
+		return -1;
+	ihl = iph->ihl * 4;
+	tot_len = bpf_ntohs(iph->tot_len);
+	if (unlikely(iph->version != 4 || ihl < sizeof(*iph) || tot_len < ihl ||
+		     len < l3_off + tot_len))
+		return -1;
+	if (csum && unlikely(!ip_csum_ok(iph, ihl, data_end)))
+		return -1;
+
+	need = parse_ip(iph, tot_len, l3_off, pkt);
+	if (need) {
+		h = (const void *)iph + ihl;
+		if (likely(h + 20 <= data_end))
+			parse_l4(pkt, h);
+		else if (load_l4(ctx, pkt, need))
+			return -1;
+	}
+	return 0;
+}
+#endif
 
 #endif /* BPFIPT_PARSE_BPF_H */

@@ -100,10 +100,8 @@ int fw_ingress(struct __sk_buff *skb)
 	struct port in;
 	int l3_off, hook;
 
-	if (fw_open(&fw, skb)) {
-		event(EV_BAD_IMAGE);
+	if (fw_open(&fw, skb))
 		return TC_ACT_SHOT;
-	}
 	in = port_of(&fw.img, skb->ifindex);
 	if (in.flags & IFACE_PORT)
 		return TC_ACT_UNSPEC;
@@ -153,10 +151,8 @@ int fw_egress(struct __sk_buff *skb)
 	struct port out;
 	int l3_off, forwarded;
 
-	if (fw_open(&fw, skb)) {
-		event(EV_BAD_IMAGE);
+	if (fw_open(&fw, skb))
 		return TC_ACT_SHOT;
-	}
 	out = port_of(&fw.img, skb->ifindex);
 	if (out.flags & IFACE_PORT)
 		return TC_ACT_UNSPEC;

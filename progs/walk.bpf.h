@@ -87,6 +87,7 @@ static __always_inline void walk_mark(struct fw *fw, __u32 pos, const struct img
 	}
 }
 
+#ifndef FW_NETFILTER
 /* CONNMARK: what it writes to the packet is what MARK would. */
 static __always_inline void walk_connmark(struct fw *fw, __u32 pos, const struct img_action *act)
 {
@@ -99,6 +100,7 @@ static __always_inline void walk_connmark(struct fw *fw, __u32 pos, const struct
 		walk_mark(fw, pos, &as_mark);
 	}
 }
+#endif
 
 /* Obey the rule at @pos, whose fields all agree. Return: 1 ends the walk. */
 static __always_inline int walk_obey(struct fw *fw, __u32 pos)
@@ -143,10 +145,12 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	case ACT_MARK:
 		walk_mark(fw, pos, act);
 		return 0;
+#ifndef FW_NETFILTER
 	case ACT_CONNMARK:
 		if (features & IMG_F_CTINFO)
 			walk_connmark(fw, pos, act);
 		return 0;
+#endif
 	case ACT_LOG:
 		if (features & IMG_F_LOG)
 			log_packet(fw, act->arg, act->slot);

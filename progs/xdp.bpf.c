@@ -96,10 +96,8 @@ int fw_xdp(struct xdp_md *ctx)
 	struct fw fw;
 	int l3_off, hook, verdict;
 
-	if (fw_open(&fw, ctx)) {
-		event(EV_BAD_IMAGE);
+	if (fw_open(&fw, ctx))
 		return XDP_DROP;
-	}
 	in = port_of(&fw.img, ctx->ingress_ifindex);
 	if (in.flags & IFACE_PORT)
 		return XDP_PASS;

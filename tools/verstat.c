@@ -53,6 +53,11 @@ static int measure(const char *path, struct row *rows, int room)
 		log[n] = calloc(1, LOG_SIZE);
 		snprintf(rows[n].name, sizeof(rows[n].name), "%s,%s", base,
 			 bpf_program__name(prog));
+		if (!strcmp(bpf_program__section_name(prog), "netfilter")) {
+			/* newer than Debian 12's libbpf */
+			bpf_program__set_type(prog, (enum bpf_prog_type)32);
+			bpf_program__set_expected_attach_type(prog, (enum bpf_attach_type)45);
+		}
 		bpf_program__set_log_level(prog, 4);
 		bpf_program__set_log_buf(prog, log[n], log[n] ? LOG_SIZE : 0);
 		n++;

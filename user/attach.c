@@ -6,6 +6,7 @@
  *	mode xdp	XDP (native) and tcx egress, and at tcx ingress fw_answer when
  *			some rule may reject; all of tcx ingress where the driver has no
  *			native XDP, said aloud
+ *	mode netfilter	no interface needs a link: attach_nf.c
  *
  * Links are pinned as links/IFINDEX-in, -out and -xdp and die with their
  * interface; a kernel without tcx (before 6.6) gets clsact filters instead, which
@@ -237,6 +238,8 @@ int attach_all(struct instance *in, const struct generation *gen,
 	loader_quiet();
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
+	if (in->mode == MODE_NETFILTER)
+		return attach_nf(in, gen);
 	drop_stale(in, ifs, n);
 	for (i = 0; i < n; i++) {
 		err = attach(in, side_prog(gen, SIDE_OUT), ifs[i].ifindex, SIDE_OUT);

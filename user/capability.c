@@ -23,9 +23,19 @@ struct refusal {
 	const char *why;
 };
 
+static const struct refusal targets[] = {
+	/* A netfilter program may not write to the packet, nor send one. */
+	{ "REJECT", ON_MODE(MODE_NETFILTER), "its answers cannot be sent from this hook; use DROP" },
+	{ "MARK", ON_MODE(MODE_NETFILTER), "the mark cannot be set from this hook" },
+	{ "CONNMARK", ON_MODE(MODE_NETFILTER), "the mark cannot be set from this hook" },
+};
+
 static const struct refusal matches[] = {
 	/* Receive packet steering comes between this hook and the kernel's. */
 	{ "cpu", ON_MODE(MODE_XDP), "the stack may run on another CPU than the driver" },
+	/* Of the kernel's connection table, extensions are not read. */
+	{ "connbytes", ON_MODE(MODE_NETFILTER), "the kernel's counts cannot be read from it" },
+	{ "helper", ON_MODE(MODE_NETFILTER), "the kernel's helpers cannot be seen from it" },
 };
 
 static int refuse(const struct refusal *r, size_t n, const char *kind, const char *name,
@@ -50,7 +60,8 @@ static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_
 		if (ret)
 			return ret;
 	}
-	return 0;
+	return refuse(targets, sizeof(targets) / sizeof(*targets), "target",
+		      rule_target(rule)->u.user.name, mode, err);
 }
 
 /*

@@ -47,6 +47,7 @@ static void copy_active(const struct generation *from, struct generation *to)
 	memcpy(w, src, src->words * 4ull);
 	memcpy(w + to->tier.table_words, (const __u32 *)src + src->rules, src->rules_bytes);
 	h->rules = to->tier.table_words;
+	to->map->native = from->map->native;
 	__atomic_store_n(&to->map->active, 0, __ATOMIC_RELEASE);
 }
 

@@ -193,6 +193,7 @@ int instance_init(enum fw_mode mode, bool verbose)
 int instance_remove(void)
 {
 	struct instance in = {};
+	char path[PATH_MAX];
 	int err;
 
 	pins_prune();
@@ -200,6 +201,9 @@ int instance_remove(void)
 	if (err)
 		return err;
 	err = attach_detach_all(&in);
+	if (snprintf(path, sizeof(path), "%s/current/map-nf_progs", in.dir) < (int)sizeof(path) &&
+	    !access(path, F_OK) && !err)
+		err = nft_table_set(0);
 	pins_remove(in.dir);
 	return err;
 }
@@ -221,6 +225,8 @@ int instance_refresh(struct instance *in, bool verbose)
 	if (err)
 		return err;
 	err = attach_all(in, &in->gen, ifs, n, verbose);
+	if (!err && in->gen.map->native)	/* `nft flush ruleset' takes it away */
+		err = nft_table_set(in->gen.map->native);
 	if (!err) {
 		err = instance_load(in, &rs);
 		if (!err)

@@ -15,6 +15,7 @@
 enum fw_mode {
 	MODE_TC,
 	MODE_XDP,
+	MODE_NETFILTER,
 };
 
 struct instance;

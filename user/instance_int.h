@@ -10,6 +10,7 @@
  *		g3/map-NAME		maps
  *		g3/prog-NAME		programs
  *		links/IFINDEX-in -out -xdp	one link per interface and side
+ *		links/nf-INPUT -FORWARD -OUTPUT	hook netfilter: one link per chain
  *
  * A generation is one load of the programs against one size of the image map.
  * A ruleset that outgrows it gets a new generation, loaded aside (grow.c).
@@ -25,6 +26,10 @@
 #include "../progs/abi/image.h"
 #include "ifclass.h"
 #include "instance.h"
+
+/* Linux 6.4, newer than Debian 12's headers: BPF_PROG_TYPE_NETFILTER, BPF_NETFILTER */
+#define PROG_TYPE_NETFILTER	32
+#define ATTACH_NETFILTER	45
 
 /*
  * struct tier - sizes that are fixed when the programs are loaded
@@ -57,6 +62,9 @@ struct generation {
 	int egress_fd;
 	int answer_fd;
 	int xdp_fd;
+	int netfilter_fd;
+	int nf_entry_fd;
+	int nf_progs_fd;
 };
 
 /*
@@ -107,6 +115,23 @@ const char *attach_describe(struct instance *in, __u32 ifindex);
 
 /* reject.c: the sysctls that shape REJECT's answers, for the programs of @gen */
 int reject_configure(const struct instance *in, const struct generation *gen);
+/*
+ * attach_nf.c, the same for hook netfilter
+ * attach_nf(): the three links, running the program of @gen from the moment it returns
+ */
+int attach_nf(struct instance *in, const struct generation *gen);
+void attach_nf_describe(const struct instance *in);
+
+/*
+ * nft.c: parts of the instance's nftables table (img_map.native)
+ * NATIVE_TRACK: conntrack stays registered
+ */
+#define NATIVE_TRACK	0x1u
+
+int nft_table_set(__u32 want);
+
+/* native_need() - the parts that an image with @flags (IMG_F_*) needs in @mode */
+__u32 native_need(enum fw_mode mode, __u32 flags);
 
 /* capability.c: 0, or -EOPNOTSUPP naming what the hooks of @mode cannot do */
 struct lower_err;

@@ -20,6 +20,7 @@
 
 #include "instance_int.h"
 #include "../progs/abi/ct.h"	/* the skeletons have a struct ct_params */
+#include "netfilter.skel.h"
 #include "tc.skel.h"
 #include "xdp.skel.h"
 
@@ -204,6 +205,28 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 	return 0;
 }
 
+/* Program and attach type of netfilter programs (Linux 6.4), newer than Debian 12's libbpf. */
+static void set_netfilter_type(struct bpf_object *obj)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, obj) {
+		bpf_program__set_type(prog, (enum bpf_prog_type)PROG_TYPE_NETFILTER);
+		bpf_program__set_expected_attach_type(prog,
+						      (enum bpf_attach_type)ATTACH_NETFILTER);
+	}
+}
+
+/* The kernel tracks connections for the netfilter program: it has no table to size. */
+#define set_ct_slots(skel, features)						\
+	do {									\
+		if (!((features) & IMG_F_CT))					\
+			(skel)->rodata->ct_slots_mask = 0;			\
+	} while (0)
+#define set_tc(skel, features)		set_ct_slots(skel, features)
+#define set_xdp(skel, features)		set_ct_slots(skel, features)
+#define set_netfilter(skel, features)	set_netfilter_type((skel)->obj)
+
 /* One object, from its skeleton: open, set the knobs, load, pin, let go. */
 #define LOAD(name, in, dir, tier, share) ({					\
 	struct name *skel_ = name##__open();					\
@@ -216,8 +239,7 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\
 		skel_->rodata->reject_cookie[1] = reject_cookie(1);		\
 		skel_->rodata->features = (tier)->features;			\
-		if (!((tier)->features & IMG_F_CT))				\
-			skel_->rodata->ct_slots_mask = 0;			\
+		set_##name(skel_, (tier)->features);				\
 		err_ = prepare_maps(skel_->obj, in, dir, tier, share);		\
 	}									\
 	if (!err_)								\
@@ -265,6 +287,9 @@ int generation_open(struct instance *in, int number, struct generation *gen)
 	gen->egress_fd = pins_open("%s/g%d/prog-fw_egress", in->dir, number);
 	gen->answer_fd = pins_open("%s/g%d/prog-fw_answer", in->dir, number);
 	gen->xdp_fd = pins_open("%s/g%d/prog-fw_xdp", in->dir, number);
+	gen->netfilter_fd = pins_open("%s/g%d/prog-fw_netfilter", in->dir, number);
+	gen->nf_entry_fd = pins_open("%s/g%d/prog-fw_nf_entry", in->dir, number);
+	gen->nf_progs_fd = pins_open("%s/g%d/map-nf_progs", in->dir, number);
 	if (gen->image_fd < 0 || gen->counters_fd < 0) {
 		err = gen->image_fd < 0 ? gen->image_fd : gen->counters_fd;
 		goto out;
@@ -286,7 +311,8 @@ out:
 void generation_close(struct generation *gen)
 {
 	int *fds[] = { &gen->image_fd, &gen->counters_fd, &gen->events_fd,
-		       &gen->ingress_fd, &gen->egress_fd, &gen->answer_fd, &gen->xdp_fd };
+		       &gen->ingress_fd, &gen->egress_fd, &gen->answer_fd, &gen->xdp_fd,
+		       &gen->netfilter_fd, &gen->nf_entry_fd, &gen->nf_progs_fd };
 	size_t i;
 
 	if (gen->map)
@@ -317,7 +343,10 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 	pins_remove(dir);
 	if (mkdir(dir, 0700))
 		return -errno;
-	err = LOAD(tc, in, dir, tier, share);
+	if (in->mode == MODE_NETFILTER)
+		err = LOAD(netfilter, in, dir, tier, share);
+	else
+		err = LOAD(tc, in, dir, tier, share);
 	if (!err && in->mode == MODE_XDP)
 		err = LOAD(xdp, in, dir, tier, share);
 	if (!err)

@@ -34,6 +34,8 @@ enum fw_event {
 	EV_CT_FULL,	/* conntrack table full: packet dropped */
 	EV_NO_ANSWER,	/* rejected, but the answer could not be made */
 	EV_LOG_LOST,	/* LOG or NFLOG record: the ring buffer was full */
+	EV_NESTED,	/* netfilter hook: judged while another packet was on this CPU */
+	EV_NO_SCRATCH,	/* netfilter hook: dropped, too many packets at once on one CPU */
 	NR_EVENTS,
 };
 
@@ -47,6 +49,8 @@ enum fw_event {
 	[EV_CT_FULL]		= "conntrack-full",		\
 	[EV_NO_ANSWER]		= "reject-unanswered",		\
 	[EV_LOG_LOST]		= "log-record-lost",		\
+	[EV_NESTED]		= "nested",			\
+	[EV_NO_SCRATCH]		= "no-scratch",			\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

@@ -69,6 +69,7 @@
  *		there to @slot_words hold the rules' binary form, user space only.
  * @mode:	enum fw_mode of the instance, user space only
  * @features:	IMG_F_* that the loaded programs hold, user space only
+ * @native:	NATIVE_* parts of the nftables table (user/nft.c), user space only
  */
 struct img_map {
 	__u32 active;
@@ -77,7 +78,8 @@ struct img_map {
 	__u32 table_words;
 	__u32 mode;
 	__u32 features;
-	__u32 pad[10];
+	__u32 native;
+	__u32 pad[9];
 };
 
 /* A built-in chain as its hook sees it. */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * nf_ct.bpf.h - the packet's entry in the kernel's own connection table
+ *
+ * skb->_nfct is a pointer to struct nf_conn and, in its low 3 bits, ctinfo: 0, 3
+ * ESTABLISHED, 1, 4 RELATED, 2 NEW, the higher ones in the reply direction; without a
+ * pointer 7 is UNTRACKED and anything else INVALID (nf_ct_get(), nf_ct_set_untracked).
+ * The skb holds a reference, so the entry stays while the program runs.
+ */
+#ifndef BPFIPT_NF_CT_BPF_H
+#define BPFIPT_NF_CT_BPF_H
+
+#include "abi/ct.h"
+#include "maps.bpf.h"
+#include "nf_skb.bpf.h"
+
+/* enum ip_conntrack_info, enum ip_conntrack_status of nf_conntrack_common.h */
+#define NFCT_INFOMASK	7ul
+#define CTINFO_IS_REPLY	3u
+#define CTINFO_UNTRACKED 7u
+#define IPS_SRC_NAT	(1u << 4)
+#define IPS_DST_NAT	(1u << 5)
+
+_Static_assert(CT_RELATED == CT_ESTABLISHED << 1 && CT_NEW == CT_ESTABLISHED << 2,
+	       "CT_* follow enum ip_conntrack_info");
+
+static __always_inline const struct nf_conn *nf_ct(const struct sk_buff *skb)
+{
+	return (const void *)(skb->_nfct & ~NFCT_INFOMASK);
+}
+
+/* KEY_CTSTATE, as xt_conntrack.c and xt_state.c work it out */
+static __always_inline __u32 nf_ct_state(const struct sk_buff *skb)
+{
+	const struct nf_conn *ct = nf_ct(skb);
+	__u32 info = skb->_nfct & NFCT_INFOMASK, state;
+	unsigned long status;
+
+	if (!ct)
+		return info == CTINFO_UNTRACKED ? CT_UNTRACKED : CT_INVALID;
+	state = CT_ESTABLISHED << info % CTINFO_IS_REPLY;
+	status = BPF_CORE_READ(ct, status);
+	if (status & IPS_SRC_NAT)
+		state |= CT_SNAT;
+	if (status & IPS_DST_NAT)
+		state |= CT_DNAT;
+	return state;
+}
+
+#define nf_ct_tuple(ct, i, t)							\
+	do {									\
+		(t)->src = BPF_CORE_READ(ct, tuplehash[i].tuple.src.u3.ip);	\
+		(t)->dst = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.u3.ip);	\
+		(t)->sport = BPF_CORE_READ(ct, tuplehash[i].tuple.src.u.all);	\
+		(t)->dport = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.u.all);	\
+		(t)->proto = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.protonum);	\
+	} while (0)
+
+/* What matches on the connection read. @v->left is in jiffies, nf_ct_expires(). */
+static __noinline int nf_ct_view(struct fw *fw)
+{
+	const struct sk_buff *skb = fw->ctx->skb;
+	const struct nf_conn *ct = nf_ct(skb);
+	struct ct_view *v = &fw->w->ct;
+	__s32 left;
+
+	v->has_entry = v->has_tuple = !!ct;
+	if (!ct)
+		return 0;
+	v->dir = (skb->_nfct & NFCT_INFOMASK) >= CTINFO_IS_REPLY ? CT_REPLY : CT_ORIG;
+	v->status = BPF_CORE_READ(ct, status);
+	v->mark = BPF_CORE_READ(ct, mark);
+	left = BPF_CORE_READ(ct, timeout) - (__u32)bpf_jiffies64();
+	v->left = left > 0 ? left : 0;
+	nf_ct_tuple(ct, 0, &v->orig);
+	nf_ct_tuple(ct, 1, &v->reply);
+	return 0;
+}
+
+#endif /* BPFIPT_NF_CT_BPF_H */
