@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp
+# hooks: tc xdp netfilter
 #
 # addrtype.sh - `-m addrtype': the routing table "local" as the kernel's match sees it,
 # and as it becomes while the rules stay
