@@ -8,18 +8,25 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "frame.h"
 
-static unsigned char macs[2][2][6];	/* [s?][src, dst] */
+static unsigned char macs['z' - 'a' + 1][2][6];	/* [wire][src, dst] */
+
+/* Packets of the router itself and of its tun device have no Ethernet header */
+static bool has_ethernet(char from)
+{
+	return from != 'o' && from != 't';
+}
 
 void frame_macs(char from, const unsigned char *src, const unsigned char *dst)
 {
-	memcpy(macs[from == 's'][0], src, 6);
-	memcpy(macs[from == 's'][1], dst, 6);
+	memcpy(macs[from - 'a'][0], src, 6);
+	memcpy(macs[from - 'a'][1], dst, 6);
 }
 
 unsigned int frame_csum(const void *data, size_t len, unsigned int sum)
@@ -255,7 +262,7 @@ static void build(const struct spec *sp, struct frame *f)
 	size_t hlen = 20 + (sp->optlen + 3) / 4 * 4, len;
 	unsigned int c;
 
-	if (f->from == 'c' || f->from == 's') {
+	if (has_ethernet(f->from)) {
 		memcpy(p, sp->dmac, 6);
 		memcpy(p + 6, sp->smac, 6);
 		p += 12;
@@ -304,14 +311,14 @@ int frame_parse(char *line, struct frame *f, char *err)
 	if (!n)
 		return 1;
 	f->from = word[0][0];
-	if (word[0][1] || !strchr("csot", f->from) || n < 3) {
-		snprintf(err, 128, "want: c|s|o|t proto src dst [key=value]...");
+	if (word[0][1] || f->from < 'a' || f->from > 'z' || n < 3) {
+		snprintf(err, 128, "want: wire|o|t proto src dst [key=value]...");
 		return -EINVAL;
 	}
 	if (!strcmp(word[1], "hex")) {
 		int len = unhex(word[2], f->data, sizeof(f->data));
 
-		f->l3 = f->from == 'c' || f->from == 's' ? 14 : 0;
+		f->l3 = has_ethernet(f->from) ? 14 : 0;
 		f->len = len;
 		snprintf(err, 128, "bad hex");
 		return len > 0 ? 0 : -EINVAL;
@@ -325,8 +332,8 @@ int frame_parse(char *line, struct frame *f, char *err)
 	sp.type = 8;
 	sp.sport = 1024;
 	sp.dport = 80;
-	memcpy(sp.smac, macs[f->from == 's'][0], 6);
-	memcpy(sp.dmac, macs[f->from == 's'][1], 6);
+	memcpy(sp.smac, macs[f->from - 'a'][0], 6);
+	memcpy(sp.dmac, macs[f->from - 'a'][1], 6);
 	sp.proto = parse_proto(word[1]);
 	if (sp.proto < 0 || n < 4 || parse_addr(word[2], &sp.src, &sp.sport) ||
 	    parse_addr(word[3], &sp.dst, &sp.dport)) {

@@ -8,8 +8,8 @@
  *	<from> <proto> <src>[:sport] <dst>[:dport] [key[=value]]...
  *	<from> hex <whole frame, or IP packet for o and t>
  *
- * from	c client's wire, s server's wire, o the router itself (raw socket, so it
- *	passes OUTPUT), t the router's tun device
+ * from	c client's wire, s server's wire, or the letter of another wire; o the
+ *	router itself (raw socket, so it passes OUTPUT), t the router's tun device
  * proto	tcp udp icmp udplite sctp, or a number
  *
  * keys	ttl tos id len (payload bytes) pay (payload, hex) opt (IP options, hex)
@@ -29,15 +29,15 @@
 
 /* struct frame - what to send and where */
 struct frame {
-	char from;			/* c, s, o, t */
+	char from;			/* a wire, o or t */
 	size_t len;
 	size_t l3;			/* offset of the IP header in data */
 	unsigned char data[FRAME_MAX];
 };
 
 /*
- * frame_macs() - the Ethernet addresses used for frames from c and from s
- * @from:	'c' or 's'
+ * frame_macs() - the Ethernet addresses used for frames from one wire
+ * @from:	its letter, 'a' to 'z'
  * @src, @dst:	6 bytes each
  */
 void frame_macs(char from, const unsigned char *src, const unsigned char *dst);

@@ -3,6 +3,10 @@
  * inject.c - put frames into a client-router-server topology, see what comes out
  *
  *	inject -c NETNS:DEV -r NETNS:DEVC:DEVS -s NETNS:DEV [-t TUN] < frames
+ *	inject -r NETNS -w LETTER:NETNS:DEV:RDEV [-w ...] [-t TUN] < frames
+ *
+ * The first form is the second with wires c and s. A wire runs from DEV, where its
+ * frames are sent and read, to the router's RDEV.
  *
  * One frame at a time, and after each a marker (ethertype 0x88b5, which no IP
  * firewall looks at) over every wire: veth queues are first in first out, so when
@@ -12,7 +16,7 @@
  *
  *	<number of the frame> <where> <hex>
  *
- * where	c, s: seen on that wire		l: delivered locally in the router (raw
+ * where	a wire's letter: seen on it	l: delivered locally in the router (raw
  *	socket, so behind INPUT)	t: sent out of the tun device
  *	e: sendto() of an `o` frame failed, with errno's name in place of hex
  *
@@ -44,15 +48,25 @@
 #define MARKER_WAIT_MS	2000
 #define NRAW		255
 
-/* struct wire - a packet socket at one end of a veth pair */
-struct wire {
+/* struct tap - a packet socket at one end of a wire */
+struct tap {
 	int fd;
 	unsigned char mac[6];
 };
 
-static struct wire client, server, to_client, to_server;
+/* struct wire - @far is the end that frames are put in at, @near the router's */
+struct wire {
+	char letter;
+	const char *ns, *dev, *rdev;
+	struct tap far, near;
+};
+
+#define MAX_WIRES 23	/* a to z but for o, t and l; e is an error */
+
+static struct wire wires[MAX_WIRES];
+static unsigned int nwires;
 static int epfd = -1, hdrincl = -1, tun = -1;
-static unsigned int own[64], nown;	/* the router's addresses, host order */
+static unsigned int own[256], nown;	/* the router's addresses, host order */
 static unsigned long frame_no;
 static unsigned int marker_seq;
 
@@ -74,10 +88,10 @@ static void enter(const char *name)
 	close(fd);
 }
 
-static struct wire wire_open(const char *dev, int proto)
+static struct tap tap_open(const char *dev, int proto)
 {
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(proto) };
-	struct wire w = { .fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) };
+	struct tap w = { .fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) };
 	struct ifreq ifr = { 0 };
 	int one = 1, big = 1 << 23;
 
@@ -96,13 +110,13 @@ static struct wire wire_open(const char *dev, int proto)
 	return w;
 }
 
-static void router_open(char *devc, char *devs, const char *tunname)
+static void router_open(const char *tunname)
 {
 	struct ifaddrs *ifa, *i;
 	int one = 1;
 
-	to_client = wire_open(devc, MARKER_TYPE);
-	to_server = wire_open(devs, MARKER_TYPE);
+	for (unsigned int w = 0; w < nwires; w++)
+		wires[w].near = tap_open(wires[w].rdev, MARKER_TYPE);
 	epfd = epoll_create1(EPOLL_CLOEXEC);
 	for (int p = 0; p < NRAW; p++) {
 		int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, p);
@@ -118,7 +132,7 @@ static void router_open(char *devc, char *devs, const char *tunname)
 	if (getifaddrs(&ifa))
 		die("getifaddrs");
 	for (i = ifa; i; i = i->ifa_next)
-		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && nown < 64)
+		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && nown < 256)
 			own[nown++] = ntohl(((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr);
 	freeifaddrs(ifa);
 	if (tunname) {
@@ -156,7 +170,7 @@ static void record(char where, unsigned char *p, size_t len, size_t l3)
 }
 
 /* Return: 1 when the marker @seq was read, 0 nothing to read, else keep reading */
-static int wire_read(struct wire *w, char where, unsigned int seq, int flags)
+static int tap_read(struct tap *w, char where, unsigned int seq, int flags)
 {
 	unsigned char buf[FRAME_MAX + 64], *p = buf + 4;
 	char ctl[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
@@ -193,7 +207,7 @@ static int wire_read(struct wire *w, char where, unsigned int seq, int flags)
 }
 
 /* Send a marker from @a to @b; what arrives at @b before it is recorded */
-static void marker(struct wire *a, struct wire *b, char where)
+static void marker(struct tap *a, struct tap *b, char where)
 {
 	unsigned char m[60] = { 0 };
 	struct pollfd pf = { .fd = b->fd, .events = POLLIN };
@@ -207,7 +221,7 @@ static void marker(struct wire *a, struct wire *b, char where)
 	if (send(a->fd, m, sizeof(m), 0) != sizeof(m))
 		die("marker");
 	for (;;) {
-		int r = wire_read(b, where, seq, MSG_DONTWAIT);
+		int r = tap_read(b, where, seq, MSG_DONTWAIT);
 
 		if (r == 1)
 			return;
@@ -235,26 +249,29 @@ static void drain_local(void)
 static void drain(void)
 {
 	for (int i = 0; i < 2; i++) {
-		marker(&client, &to_client, '-');
-		marker(&server, &to_server, '-');
-		marker(&to_client, &client, 'c');
-		marker(&to_server, &server, 's');
+		for (struct wire *w = wires; w < wires + nwires; w++)
+			marker(&w->far, &w->near, '-');
+		for (struct wire *w = wires; w < wires + nwires; w++)
+			marker(&w->near, &w->far, w->letter);
 	}
 	drain_local();
 }
 
+static struct wire *wire_of(char letter)
+{
+	for (struct wire *w = wires; w < wires + nwires; w++)
+		if (w->letter == letter)
+			return w;
+	return NULL;
+}
+
 static void inject(const struct frame *f)
 {
+	struct wire *w;
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	ssize_t n = 0;
 
 	switch (f->from) {
-	case 'c':
-		n = send(client.fd, f->data, f->len, 0);
-		break;
-	case 's':
-		n = send(server.fd, f->data, f->len, 0);
-		break;
 	case 't':
 		n = tun < 0 ? (errno = ENODEV, -1) : write(tun, f->data, f->len);
 		break;
@@ -262,59 +279,95 @@ static void inject(const struct frame *f)
 		memcpy(&to.sin_addr, f->data + 16, 4);
 		n = sendto(hdrincl, f->data, f->len, 0, (struct sockaddr *)&to, sizeof(to));
 		break;
+	default:
+		w = wire_of(f->from);
+		n = w ? send(w->far.fd, f->data, f->len, 0) : (errno = ENODEV, -1);
 	}
 	if (n < 0)
 		printf("%lu e %s\n", frame_no, strerrorname_np(errno));
+}
+
+static void usage(void)
+{
+	fputs("usage: inject -c NS:DEV -r NS:DEVC:DEVS -s NS:DEV [-t TUN] < frames\n"
+	      "       inject -r NS -w LETTER:NS:DEV:RDEV [-w ...] [-t TUN] < frames\n", stderr);
+	exit(2);
 }
 
 static char *part(char **s)
 {
 	char *p = strsep(s, ":");
 
-	if (!p) {
-		fputs("usage: inject -c NS:DEV -r NS:DEVC:DEVS -s NS:DEV [-t TUN] < frames\n", stderr);
-		exit(2);
-	}
+	if (!p)
+		usage();
 	return p;
+}
+
+/* The wire with this letter, made when it is new */
+static struct wire *wire_named(char letter)
+{
+	struct wire *w = wire_of(letter);
+
+	if (w)
+		return w;
+	if (nwires == MAX_WIRES || letter < 'a' || letter > 'z' || strchr("otle", letter))
+		usage();
+	w = &wires[nwires++];
+	w->letter = letter;
+	return w;
+}
+
+static void far_end(char letter, char *s)
+{
+	struct wire *w = wire_named(letter);
+
+	w->ns = part(&s);
+	w->dev = part(&s);
+	if (s)
+		w->rdev = s;
 }
 
 int main(int argc, char **argv)
 {
-	char *c = NULL, *r = NULL, *s = NULL, *t = NULL, *line = NULL, *ns, *d1, *d2;
+	char *r = NULL, *t = NULL, *line = NULL, *ns;
 	unsigned long line_no = 0;
 	size_t room = 0;
 	struct frame f;
 	cpu_set_t cpus;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:r:s:t:")) != -1)
+	while ((opt = getopt(argc, argv, "c:r:s:t:w:")) != -1)
 		switch (opt) {
-		case 'c': c = optarg; break;
+		case 'c':
+		case 's': far_end(opt, optarg); break;
+		case 'w':
+			ns = part(&optarg);
+			far_end(ns[0], optarg);
+			break;
 		case 'r': r = optarg; break;
-		case 's': s = optarg; break;
 		case 't': t = optarg; break;
-		default: part(&(char *){ NULL });
+		default: usage();
 		}
 	/* one CPU: a softirq then follows its send at once, and queues stay in order */
 	CPU_ZERO(&cpus);
 	CPU_SET(sched_getcpu(), &cpus);
 	if (sched_setaffinity(0, sizeof(cpus), &cpus))
 		die("sched_setaffinity");
-	ns = part(&c);
-	d1 = part(&c);
-	enter(ns);
-	client = wire_open(d1, ETH_P_ALL);
-	ns = part(&s);
-	d1 = part(&s);
-	enter(ns);
-	server = wire_open(d1, ETH_P_ALL);
 	ns = part(&r);
-	d1 = part(&r);
-	d2 = part(&r);
+	if (r) {
+		wire_named('c')->rdev = part(&r);
+		wire_named('s')->rdev = part(&r);
+	}
+	for (struct wire *w = wires; w < wires + nwires; w++) {
+		if (!w->ns || !w->rdev)
+			usage();
+		enter(w->ns);
+		w->far = tap_open(w->dev, ETH_P_ALL);
+	}
 	enter(ns);
-	router_open(d1, d2, t);
-	frame_macs('c', client.mac, to_client.mac);
-	frame_macs('s', server.mac, to_server.mac);
+	router_open(t);
+	for (struct wire *w = wires; w < wires + nwires; w++)
+		frame_macs(w->letter, w->far.mac, w->near.mac);
 	drain();
 	while (getline(&line, &room, stdin) > 0) {
 		char err[128];
