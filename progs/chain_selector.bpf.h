@@ -39,6 +39,25 @@ static __always_inline int is_loopback(__u32 addr)
 }
 
 /*
+ * path_mtu_only() - is it but a learned path MTU that the lookup found too small?
+ * bpf_fib_lookup() minds what "fragmentation needed" messages told about a host;
+ * ip_forward() does not (ip_dst_mtu_maybe_forward(), include/net/ip.h): it takes the
+ * device's MTU, and forwards. Sets fib->ifindex to the device that it leaves by.
+ */
+static __noinline int path_mtu_only(fw_ctx_t *ctx, struct bpf_fib_lookup *fib, __u32 len)
+{
+	int ret;
+
+	if (!fib || !len)
+		return 0;
+	fib->tot_len = 0;
+	ret = bpf_fib_lookup(ctx, fib, sizeof(*fib), fib_flags);
+	if (ret != BPF_FIB_LKUP_RET_SUCCESS && ret != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return 0;
+	return bpf_check_mtu(ctx, fib->ifindex, &len, 0, 0) == 0;
+}
+
+/*
  * select_ingress() - the built-in chain of a received packet
  * @pkt_type:	PACKET_* of linux/if_packet.h
  * @fib_len:	IP total length for the MTU test, 0 when the packet may be fragmented
@@ -80,7 +99,7 @@ static __always_inline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u
 	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
 		break;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
-		if (pkt->frag_off & IP_DF)
+		if (pkt->frag_off & IP_DF && !path_mtu_only(ctx, &fib, fib_len))
 			return NO_HOOK;
 		break;
 	case BPF_FIB_LKUP_RET_BLACKHOLE:

@@ -165,6 +165,17 @@ c udp $A:1024 $B:53 len=1200 id=0x301
 END
 for w in ref dut; do ip -n "${NS[$w.r]}" link set eth1 mtu 1500; done
 
+
+# a path MTU that the router learned binds what it sends, not what it forwards
+quoted=4500002010010000401165bd0a0200010a02000227100035000c0000
+agree_and "a learned path MTU: DF above it is forwarded, so it is judged" s 2 <<END
+o udp 10.2.0.1:10000 $B:53 len=4
+s icmp $B 10.2.0.1 type=3 code=4 rest=1000 pay=$quoted
+c udp $A:1024 $B:53 len=1200 df
+c udp $A:1024 $B:99 len=1200 df
+END
+for w in ref dut; do ip -n "${NS[$w.r]}" route flush cache; done
+
 agree_and "what routing refuses reaches no chain" s 0 <<END
 c udp 127.0.0.1:5 $B:53
 c udp $A:5 127.0.0.1:53
