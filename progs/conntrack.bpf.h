@@ -175,12 +175,13 @@ static __always_inline int ct_dir_of(const struct ct_entry *e, const struct ct_t
 			return CT_ORIG;
 		return e->orig.src == t->dst && e->orig.dst == t->src ? CT_REPLY : -1;
 	}
-	if (e->orig.src == t->src && e->orig.dst == t->dst &&
-	    e->orig.sport == t->sport && e->orig.dport == t->dport)
-		return CT_ORIG;
+	/* A tuple that is its own inverse is found as the reply first, as in netfilter. */
 	if (e->orig.src == t->dst && e->orig.dst == t->src &&
 	    e->orig.sport == t->dport && e->orig.dport == t->sport)
 		return CT_REPLY;
+	if (e->orig.src == t->src && e->orig.dst == t->dst &&
+	    e->orig.sport == t->sport && e->orig.dport == t->dport)
+		return CT_ORIG;
 	return -1;
 }
 
@@ -361,7 +362,8 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
  * @ref:	filled for ct_commit()
  *
  * On the loopback interface at INPUT the entry is looked up, not advanced: the
- * packet was tracked at OUTPUT. A later fragment is INVALID here: ask
+ * packet was tracked at OUTPUT, and its state is the one of then (pkt->lo_state),
+ * whatever became of the entry. A later fragment is INVALID here: ask
  * frag_follow() first.
  *
  * Return: 0.
@@ -373,6 +375,8 @@ __noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	ref->what = CT_REF_NONE;
 	ref->dir = CT_ORIG;
 	ref->state = ct_track(ctx, pkt, ref);
+	if (pkt->lo_state)
+		ref->state = pkt->lo_state;
 	pkt->key[KEY_CTSTATE] = ref->state;
 	return 0;
 }

@@ -114,6 +114,7 @@ static __always_inline __u32 parse_ip(const struct iphdr *iph, __u32 tot_len, __
 	pkt->proto = iph->protocol;
 	pkt->frag_off = bpf_ntohs(iph->frag_off);
 	pkt->flags = 0;
+	pkt->lo_state = 0;
 	pkt->key[KEY_SADDR] = bpf_ntohl(iph->saddr);
 	pkt->key[KEY_DADDR] = bpf_ntohl(iph->daddr);
 	pkt->key[KEY_SPORT] = PORT_NONE;

@@ -31,6 +31,12 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 
 #define VLAN_VID_MASK	0x0fff
 
+/*
+ * A packet over lo keeps the conntrack state of OUTPUT for INPUT (in netfilter the skb
+ * keeps its entry). skb->cb is left alone between the two: lo has no queue.
+ */
+#define LO_STATE_MARK	0x62664c00u
+
 /* Keys that come from the skb rather than from its bytes. */
 static __always_inline void skb_keys(struct __sk_buff *skb, struct fw_pkt *pkt,
 				     __u32 in_class, __u32 out_class)
@@ -124,6 +130,8 @@ int fw_ingress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 	pkt->hook = hook;
+	if (pkt->flags & PKT_LOOPBACK && (skb->cb[4] & ~0xffu) == LO_STATE_MARK)
+		pkt->lo_state = skb->cb[4] & 0xff;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 	if (hook == HOOK_FORWARD && img_hdr_word(&fw.img, flags) & IMG_F_OIF)
@@ -149,7 +157,7 @@ int fw_egress(struct __sk_buff *skb)
 	struct fw_pkt *pkt;
 	struct fw fw;
 	struct port out;
-	int l3_off, forwarded;
+	int l3_off, forwarded, ret;
 
 	if (fw_open(&fw, skb))
 		return TC_ACT_SHOT;
@@ -178,7 +186,10 @@ int fw_egress(struct __sk_buff *skb)
 		 out.out_class);
 	pkt->key[KEY_PKTTYPE] = PACKET_HOST;
 	pkt->key[KEY_MAC] = 0;
-	return finish(skb, &fw);
+	ret = finish(skb, &fw);
+	if (pkt->flags & PKT_LOOPBACK)
+		skb->cb[4] = LO_STATE_MARK | pkt->key[KEY_CTSTATE];
+	return ret;
 }
 
 /*

@@ -139,6 +139,7 @@ enum fw_key {
  * @frag_off:	IP fragment field, host order: MF 0x2000, DF 0x4000, offset 0x1fff
  * @ihl:	IP header length, bytes
  * @flags:	PKT_*
+ * @lo_state:	at INPUT on lo: the conntrack state (CT_*) that OUTPUT saw, 0 unknown
  */
 struct fw_pkt {
 	__u32 key[NR_KEYS];
@@ -155,7 +156,7 @@ struct fw_pkt {
 	__u8  ihl;
 	__u16 frag_off;
 	__u16 flags;
-	__u32 pad;
+	__u32 lo_state;
 };
 
 _Static_assert(NR_KEYS == 17, "a new key is a new image ABI");

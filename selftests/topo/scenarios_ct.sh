@@ -126,6 +126,21 @@ is "whole life" s 4 c 3 < <(
 )
 one_way $S $C
 
+scene "over lo, INPUT sees the state that OUTPUT saw"
+for chain in OUTPUT INPUT; do
+	for state in INVALID NEW ESTABLISHED RELATED; do
+		ipt -A $chain -m conntrack --ctstate $state
+	done
+done
+is "a closed port: SYN and the RST that ends it" l 2 < <(echo "o tcp 10.1.0.1:$PORT 10.1.0.1:9096 flags=S")
+is "an ACK out of nowhere, and its RST" l 2 < <(echo "o tcp 10.1.0.1:$PORT 10.1.0.1:9097 flags=A")
+is "flags that no segment has" l 2 < <(echo "o tcp 10.1.0.1:$PORT 10.1.0.1:9098 flags=SF")
+is "a closed UDP port: the datagram, and the error about it" l 2 < <(echo "o udp 10.1.0.1:$PORT 10.1.0.1:9099 len=4")
+is "a flow that is its own reply" l 4 < <(
+	printf 'o 47 10.1.0.1 10.1.0.1\n%.0s' 1 2
+	printf 'o udp 10.1.0.1:9100 10.1.0.1:9100 len=4\n%.0s' 1
+)
+
 udp_rules() {
 	ipt -P FORWARD DROP
 	allow -A FORWARD -s $S -p udp -m conntrack --ctstate NEW
