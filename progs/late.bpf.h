@@ -14,6 +14,7 @@
 #include "late_ct.bpf.h"
 #include "late_l4.bpf.h"
 #include "late_payload.bpf.h"
+#include "late_set.bpf.h"
 #include "late_state.bpf.h"
 #include "maps.bpf.h"
 
@@ -125,6 +126,10 @@ static long late_step(__u32 i, struct late_run *l)
 	case LATE_CONNBYTES:
 		if (features & IMG_F_CTINFO)
 			r = late_connbytes(fw, d);
+		break;
+	case LATE_SET:
+		if (features & IMG_F_SET)
+			r = late_set(fw, d);
 		break;
 	}	/* a record this program does not know: fail closed */
 	if (not && r != LATE_DROP_NOW)

@@ -17,6 +17,7 @@
 #define BPFIPT_MAPS_BPF_H
 
 #include "abi/ct.h"
+#include "abi/ipset.h"
 #include "fw.bpf.h"
 
 struct {
@@ -101,6 +102,29 @@ struct fib_walk {
 };
 
 /*
+ * struct set_probe - a look-up in an ipset under way (late_set.bpf.h)
+ * @key:	the element asked for
+ * @cidrs:	prefix lengths still to try; 0: this set has no answer
+ * @addr:	what the prefix is of: key.ip, with @second key.ip2
+ * @list_gen, @list_next, @list_nr: members still to try, of a list
+ * @found:	1 when the packet is in the set
+ */
+struct set_probe {
+	struct set_key key;
+	__u32 kind;
+	__u64 cidrs;
+	__u32 addr;
+	__u32 second;
+	__u32 list_gen;
+	__u32 list_next;
+	__u32 list_nr;
+	__u32 dim;
+	__u32 src;
+	__u32 return_nomatch;
+	__u32 found;
+};
+
+/*
  * struct walk - one packet's journey through the rules
  * @pkt:	the packet's keys
  * @root:	root node of each vector; @mid: its node under the current bit @a
@@ -116,6 +140,7 @@ struct fib_walk {
  * @text:	bytes of the packet that a string search looks at
  * @busy:	claimed by a packet (FW_NETFILTER)
  * @row:	number of this row of the scratch, for maps that have as many
+ * @set:	look-up in an ipset
  */
 struct walk {
 	struct fw_pkt pkt;
@@ -143,6 +168,7 @@ struct walk {
 	struct ct_view ct;
 	__u32 busy;
 	__u32 row;
+	struct set_probe set;
 };
 
 #ifdef FW_NETFILTER

@@ -32,6 +32,7 @@ int init_main(int argc, char **argv);
 int init_xdp_main(int argc, char **argv);
 int clean_main(int argc, char **argv);
 int monitor_main(int argc, char **argv);
+int refresh_main(int argc, char **argv);
 
 /* user/conntrack.c */
 int log_main(int argc, char **argv);

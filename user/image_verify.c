@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../progs/abi/ipset.h"
 #include "../progs/abi/late_payload.h"
 #include "../progs/abi/late_ct.h"
 #include "../progs/abi/log.h"
@@ -218,6 +219,8 @@ static bool late_key_ok(const struct img_late *rec)
 		return rec->words == 1 + sizeof(struct late_connmark) / 4;
 	case LATE_CONNBYTES:
 		return rec->words == 1 + sizeof(struct late_connbytes) / 4;
+	case LATE_SET:
+		return rec->words == 1 + sizeof(struct late_set) / 4 && rec->data[0] < SETS_MAX;
 	}
 	return true;
 }

@@ -130,6 +130,8 @@ static const struct {
 	{ "reject_peers", IMG_F_REJECT },
 	{ "log_ring", IMG_F_LOG },
 	{ "log_buffer", IMG_F_LOG },
+	{ "set_desc", IMG_F_SET },
+	{ "set_elems", IMG_F_SET },
 };
 
 /* The part that a map belongs to, 0: every program's. */

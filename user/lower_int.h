@@ -170,6 +170,7 @@ extern const struct match_op state_matches[];	/* lower_state.c */
 extern const struct match_op ct_matches[];	/* lower_ct.c */
 extern const struct match_op payload_matches[];	/* lower_payload.c */
 extern const struct match_op host_matches[];	/* lower_host.c */
+extern const struct match_op set_matches[];	/* lower_set.c */
 extern const struct match_op other_matches[];	/* check.c: checked, not enforced */
 extern const struct match_op targets[];		/* lower_target.c */
 extern const struct match_op ct_targets[];	/* lower_ct.c */

@@ -37,6 +37,7 @@ static const struct applet words[] = {
 	{ "init-xdp",	init_xdp_main },
 	{ "clean",	clean_main },
 	{ "monitor",	monitor_main },
+	{ "refresh",	refresh_main },
 	{ "conntrack",	conntrack_main },
 	{ "log",	log_main },
 	{ "status",	status_main },

@@ -28,6 +28,7 @@
 #include "compile.h"
 #include "instance_int.h"
 #include "ruleset.h"
+#include "sets.h"
 #include "state.h"
 
 /* Die here when the test of atomicity says so. */
@@ -262,6 +263,8 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 	if (!ret)
 		ret = capability_check(rs, in ? in->mode : MODE_TC, err);
 	if (!ret)
+		ret = sets_check((struct img_hdr *)d->img.word, err);
+	if (!ret)
 		d->nr_slots = nr_slots(rs);
 	return ret;
 }
@@ -447,6 +450,8 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 	if (!ret)
 		ret = native_set(in, in->gen.map->native | need, err);
 	fault_step();
+	if (!ret)
+		ret = sets_sync(in, (struct img_hdr *)d.img.word, err);
 	if (!ret)
 		ret = publish(&in->gen, &d.img, rules, len, d.nr_slots);
 	if (!ret)

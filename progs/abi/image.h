@@ -105,6 +105,7 @@ struct img_hook {
 #define IMG_F_LOG	0x40u	/* LOG, NFLOG */
 #define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
 #define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
+#define IMG_F_SET	0x1000u	/* set: the mirror of ipsets */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC))
 
@@ -289,6 +290,7 @@ enum img_late_op {
 	LATE_CTINFO,	/* abi/late_ct.h, as the next ones */
 	LATE_CONNMARK,
 	LATE_CONNBYTES,
+	LATE_SET,	/* struct late_set: abi/ipset.h */
 	NR_LATE_OPS,
 };
 
