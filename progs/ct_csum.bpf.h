@@ -112,7 +112,8 @@ __noinline int csum_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 cover, __u32 pse
 {
 	struct ct_scratch *sc = ct_scratch_get();
 	struct ct_summing s = { .ctx = ctx, .left = cover };
-	__u64 sum = 0;
+	/* Without one the sum goes on from the IP header's, as that of nf_ip_checksum(). */
+	__u64 sum = 0xffff;
 	int summed;
 
 	if (!sc || !ctx || !pkt)

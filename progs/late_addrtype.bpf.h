@@ -31,6 +31,7 @@
 
 /* enum rtn_type of linux/rtnetlink.h; those from RTN_BLACKHOLE on are errors */
 #define RTN_UNICAST	1
+#define RTN_LOCAL	2
 #define RTN_BROADCAST	3
 #define RTN_MULTICAST	5
 #define RTN_BLACKHOLE	6

@@ -26,6 +26,7 @@
 
 #include "abi/reject.h"
 #include "conntrack.bpf.h"
+#include "late_addrtype.bpf.h"
 
 #define REJECT_ETH	ETH_HLEN
 #define REJECT_HEADS	28	/* IP and ICMP headers of an answer */
@@ -128,7 +129,8 @@ static __always_inline int reject_peer_allow(const struct reject_conf *conf, __b
 					     __u32 now)
 {
 	__u64 *row = bpf_map_lookup_elem(&reject_peers, &peer), value;
-	__u32 most = REJECT_PEER_BURST * conf->interval, token = most;
+	__u32 most = REJECT_PEER_BURST * conf->interval;
+	__u32 token = most < REJECT_PEER_AGE ? most : REJECT_PEER_AGE;
 	int allowed = 0;
 
 	if (!conf->interval)
@@ -175,15 +177,20 @@ static __always_inline __u16 reject_fold(__s64 sum)
  * in goes back where it came from.
  * Return: 0; -1: no way, no answer.
  */
-static __always_inline int reject_route(struct __sk_buff *skb, const struct fw_pkt *pkt, __be32 src,
-					__u32 tos, __u32 proto, struct reject_way *way)
+static __always_inline int reject_route(struct fw *fw, __be32 src, __u32 tos, __u32 proto,
+					struct reject_way *way)
 {
-	int local = pkt->hook == HOOK_OUTPUT || pkt->flags & PKT_LOOPBACK;
+	const struct fw_pkt *pkt = &fw->w->pkt;
 	struct bpf_fib_lookup fib;
 	__u32 ifindex = LO_IFINDEX, i;
 
 	way->mtu = REJECT_MAX;
 	way->back = 0;
+	if ((addr_type(fw, pkt->key[KEY_SADDR]) & 0xff) == RTN_LOCAL) {
+		way->ifindex = LO_IFINDEX;
+		way->src = bpf_htonl(pkt->key[KEY_SADDR]);
+		return 0;
+	}
 	for (i = 0; i < 3; i++) {
 		long r;
 
@@ -195,7 +202,7 @@ static __always_inline int reject_route(struct __sk_buff *skb, const struct fw_p
 		fib.ifindex = ifindex;
 		fib.ipv4_src = src;
 		fib.ipv4_dst = bpf_htonl(pkt->key[KEY_SADDR]);
-		r = bpf_fib_lookup(skb, &fib, sizeof(fib), fib_flags | fib_src_flag);
+		r = bpf_fib_lookup(fw->ctx, &fib, sizeof(fib), fib_flags | fib_src_flag);
 		if (r == BPF_FIB_LKUP_RET_SUCCESS || r == BPF_FIB_LKUP_RET_NO_NEIGH) {
 			way->ifindex = fib.ifindex;
 			way->src = fib.ipv4_src;
@@ -205,11 +212,6 @@ static __always_inline int reject_route(struct __sk_buff *skb, const struct fw_p
 		    fib.mtu_result < way->mtu) {
 			way->mtu = fib.mtu_result;
 			continue;
-		}
-		if (local && (r == BPF_FIB_LKUP_RET_NOT_FWDED || r == BPF_FIB_LKUP_RET_FWD_DISABLED)) {
-			way->ifindex = LO_IFINDEX;
-			way->src = bpf_htonl(pkt->key[KEY_SADDR]);
-			return 0;
 		}
 		if (r != BPF_FIB_LKUP_RET_FWD_DISABLED)
 			return -1;
@@ -265,22 +267,23 @@ static __always_inline int reject_is_error(__u32 type)
 }
 
 /* Is the offender one that gets no answer? */
-static __always_inline int reject_silent(struct __sk_buff *skb, struct fw_pkt *pkt,
-					 const __u8 *l4, __u32 type)
+static __always_inline int reject_silent(struct fw *fw, const __u8 *l4, __u32 type)
 {
-	__u32 daddr = pkt->key[KEY_DADDR];
-	__u8 mac[ETH_ALEN];
+	struct fw_pkt *pkt = &fw->w->pkt;
+	struct __sk_buff *skb = fw->ctx;
+	__u32 to;
 
 	if (pkt->frag_off & CT_OFFSET)
 		return 1;
 	if (type == REJECT_TCP_RESET &&
 	    (pkt->proto != IPPROTO_TCP || pkt->l4_len < 20 || l4[13] & 4))
 		return 1;
-	/* Broadcast and multicast: by the frame, as a subnet's broadcast address is not known. */
-	if (skb->pkt_type != PACKET_HOST || daddr == 0xffffffff || daddr >> 28 == 0xe)
+	if (type != REJECT_TCP_RESET && skb->pkt_type != PACKET_HOST)
 		return 1;
-	if (pkt->hook == HOOK_OUTPUT && pkt->l3_off &&
-	    (bpf_skb_load_bytes(skb, 0, mac, ETH_ALEN) || mac[0] & 1))
+	/* A host that forwards nothing has INPUT judge what is not for it, but says nothing. */
+	to = addr_type(fw, pkt->key[KEY_DADDR]) & 0xff;
+	if (to == RTN_BROADCAST || to == RTN_MULTICAST ||
+	    (pkt->hook == HOOK_INPUT && to != RTN_LOCAL))
 		return 1;
 	if (!reject_csum_ok(skb, pkt, l4))
 		return 1;
@@ -387,24 +390,39 @@ static __always_inline int reject_failed(void)
 	return TC_ACT_SHOT;
 }
 
+/* Link-layer addresses of a frame back to where the offender came from. Return: 0 or -1. */
+static __always_inline int reject_back(struct fw *fw, struct reject_buf *b)
+{
+	struct port in = port_of(&fw->img, fw->w->pkt.ifindex);
+
+	*(__be16 *)(b->eth + ETH_ALEN) = bpf_htons(in.mac_hi >> 16);
+	*(__be16 *)(b->eth + ETH_ALEN + 2) = bpf_htons(in.mac_hi & 0xffff);
+	*(__be16 *)(b->eth + ETH_ALEN + 4) = bpf_htons(in.mac_lo);
+	return bpf_skb_load_bytes(fw->ctx, ETH_ALEN, b->eth, ETH_ALEN) ? -1 : 0;
+}
+
 /**
  * reject_send() - answer a rejected packet
- * @pkt:	parsed; hook, interface, flags and KEY_CTSTATE as the chain saw them
  * @type:	enum fw_reject
+ * The scratch map has the packet's summary: parsed; hook, interface, flags and
+ * KEY_CTSTATE as the chain saw them.
  * Return: the program's return value: a redirect, or TC_ACT_SHOT.
  */
-__noinline int reject_send(struct __sk_buff *skb, struct fw_pkt *pkt, __u32 type)
+__noinline int reject_send(struct __sk_buff *skb, __u32 type)
 {
 	__u32 zero = 0, now = bpf_ktime_get_ns() / 1000000, n, len, proto, ihl;
 	struct reject_conf *conf = bpf_map_lookup_elem(&reject_conf, &zero);
 	struct reject_buf *b = bpf_map_lookup_elem(&reject_buf, &zero);
 	int limited, answered;
 	struct reject_way way;
+	struct fw_pkt *pkt;
 	__be32 src, dst;
 	const __u8 *l4;
+	struct fw fw;
 
-	if (!skb || !pkt || !conf || !b)
+	if (!skb || !conf || !b || fw_open(&fw, skb))
 		return TC_ACT_SHOT;
+	pkt = &fw.w->pkt;
 	dst = bpf_htonl(pkt->key[KEY_SADDR]);
 	src = bpf_htonl(pkt->key[KEY_DADDR]);
 	ihl = pkt->ihl & 0x3c;
@@ -413,7 +431,7 @@ __noinline int reject_send(struct __sk_buff *skb, struct fw_pkt *pkt, __u32 type
 	if (n < 20 || n > 80 || bpf_skb_load_bytes(skb, pkt->l3_off, b->quote, n))
 		return reject_failed();
 	l4 = b->quote + ihl;
-	if (reject_silent(skb, pkt, l4, type))
+	if (reject_silent(&fw, l4, type))
 		return TC_ACT_SHOT;
 
 	proto = type == REJECT_TCP_RESET ? IPPROTO_TCP : IPPROTO_ICMP;
@@ -421,7 +439,7 @@ __noinline int reject_send(struct __sk_buff *skb, struct fw_pkt *pkt, __u32 type
 	*((__u32 *)&b->ip + 1) = 0;
 	if (type == REJECT_TCP_RESET) {
 		b->ip.frag_off = bpf_htons(IP_DF);
-		if (reject_route(skb, pkt, src, 0, proto, &way))
+		if (reject_route(&fw, src, 0, proto, &way))
 			return TC_ACT_SHOT;
 		len = 40;
 		reject_ip(b, len, proto, src, dst, conf->ttl);
@@ -435,7 +453,7 @@ __noinline int reject_send(struct __sk_buff *skb, struct fw_pkt *pkt, __u32 type
 		b->ip.tos = (pkt->key[KEY_TOS] & 0x1e) | 0xc0;
 		b->ip.id = bpf_get_prandom_u32();
 		answered = pkt->hook == HOOK_INPUT || pkt->flags & PKT_LOOPBACK;
-		if (reject_route(skb, pkt, answered ? src : 0, b->ip.tos, proto, &way))
+		if (reject_route(&fw, answered ? src : 0, b->ip.tos, proto, &way))
 			return TC_ACT_SHOT;
 		if (!answered)
 			src = way.src ?: bpf_htonl(IP_DUMMY);
@@ -455,9 +473,7 @@ __noinline int reject_send(struct __sk_buff *skb, struct fw_pkt *pkt, __u32 type
 
 	__builtin_memset(b->eth, 0, 2 * ETH_ALEN);
 	*(__be16 *)(b->eth + 2 * ETH_ALEN) = bpf_htons(ETH_P_IP);
-	if (way.back && pkt->l3_off &&
-	    (bpf_skb_load_bytes(skb, ETH_ALEN, b->eth, ETH_ALEN) ||
-	     bpf_skb_load_bytes(skb, 0, b->eth + ETH_ALEN, ETH_ALEN)))
+	if (way.back && pkt->l3_off && reject_back(&fw, b))
 		return reject_failed();
 	if (reject_rewrite(skb, b, pkt->l3_off, len))
 		return reject_failed();

@@ -58,7 +58,7 @@ static __always_inline int finish(struct __sk_buff *skb, struct fw *fw)
 	if (fw->w->pkt.flags & PKT_MARKED)
 		skb->mark = fw->w->pkt.mark;
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT)
-		return reject_send(skb, &fw->w->pkt, fw->w->verdict_arg);
+		return reject_send(skb, fw->w->verdict_arg);
 	return verdict == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 
@@ -221,7 +221,8 @@ int fw_answer(struct __sk_buff *skb)
 	pkt->key[KEY_CTSTATE] = meta.ctstate;
 	if (meta.hook == HOOK_FORWARD)
 		pkt->key[KEY_TTL]--;
-	return reject_send(skb, pkt, meta.type);
+	skb->mark = meta.mark;
+	return reject_send(skb, meta.type);
 }
 
 char LICENSE[] SEC("license") = "GPL";

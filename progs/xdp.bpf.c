@@ -80,6 +80,7 @@ static __always_inline int reject_pass(struct xdp_md *ctx, const struct fw *fw)
 	m->type = fw->w->verdict_arg;
 	m->hook = fw->w->pkt.hook;
 	m->ctstate = fw->w->pkt.key[KEY_CTSTATE];
+	m->mark = fw->w->pkt.mark;
 	return XDP_PASS;
 drop:
 	event(EV_NO_ANSWER);

@@ -44,21 +44,26 @@ struct reject_conf {
  * @type:	enum fw_reject
  * @hook:	enum fw_hook
  * @ctstate:	KEY_CTSTATE
+ * @mark:	as MARK targets left it
  */
 struct reject_meta {
 	__u32 cookie[2];
 	__u16 type;
 	__u8 hook;
 	__u8 ctstate;
+	__u32 mark;
 };
 
 /* inet_peer_xrlim_allow (net/ipv4/inetpeer.c): answers to one address in a burst. */
 #define REJECT_PEER_BURST	6
 
+/* An address not heard of yet counts as one last answered so many ms ago (inet_getpeer). */
+#define REJECT_PEER_AGE		60000
+
 /* Addresses whose buckets are remembered. */
 #define REJECT_PEERS		16384u
 
 _Static_assert(sizeof(struct reject_conf) == 24, "reject_conf");
-_Static_assert(sizeof(struct reject_meta) == 12, "reject_meta");
+_Static_assert(sizeof(struct reject_meta) == 16, "reject_meta");
 
 #endif /* BPFIPT_ABI_REJECT_H */
