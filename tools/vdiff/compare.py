@@ -12,11 +12,28 @@ from .rules import Rule, Ruleset
 from .world import CannotTest
 
 
-def differs(a, b, order=True):
-    """'' when equal, else which of deliveries and counters are not"""
-    rx = (lambda x: x) if order else (lambda x: sorted((w, d) for _, w, d in x))
+def is_answer(where, data):
+    """Is this delivery an ICMP error or a TCP reset?"""
+    if where == "e":
+        return True
+    ip = bytes.fromhex(data)[0 if where in "lt" else 14:]
+    l4 = ip[(ip[0] & 15) * 4:] if ip else b""
+    return len(l4) > 13 and ip[9] == 6 and bool(l4[13] & 4) or \
+        len(l4) > 0 and ip[9] == 1 and l4[0] in (3, 4, 5, 11, 12)
+
+
+def differs(a, b, row=None):
+    """'' when equal, else which of deliveries and counters are not
+
+    @row: None, or what may differ in a known row: then it is not asked which frame
+    a delivery came of, and with "answers" errors and resets are left out
+    """
+    def rx(side):
+        if row is None:
+            return side[0]
+        return sorted((w, d) for _, w, d in side[0] if row == "counters" or not is_answer(w, d))
     out = []
-    if rx(a[0]) != rx(b[0]):
+    if rx(a) != rx(b):
         out.append("deliveries")
     if a[1] != b[1]:
         out.append("counters")
@@ -45,15 +62,15 @@ def ddmin(items, test, deadline):
 class Shrinker:
     """One difference made small
 
-    @row: the frames belong to a known row, so only what comes out counts, not when
+    @row: what may differ in the known row that the frames belong to, or None
     """
 
-    def __init__(self, twins, seconds, row=False):
+    def __init__(self, twins, seconds, row=None):
         self.twins, self.deadline, self.row = twins, time.time() + seconds, row
 
     def shows(self, rs, lines):
         try:
-            what = bool(lines) and differs(*self.twins.trial(rs.text(), lines), order=not self.row)
+            what = bool(lines) and differs(*self.twins.trial(rs.text(), lines), row=self.row)
         except CannotTest:
             return False
         return "deliveries" in (what or "") if self.row else bool(what)

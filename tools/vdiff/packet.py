@@ -41,11 +41,9 @@ class Packet:
         if "hop" in f:
             f["ttl"] = min(255, f.pop("hop") + (self.hook == "FORWARD"))
         f.setdefault("proto", UDP)
-        if f["proto"] in PORTS:
-            f.setdefault("sport", rng.randrange(20000, 60000))
-            f.setdefault("dport", rng.choice((9, 1234, 4711)))
-        if f["proto"] == TCP:
-            f.setdefault("flags", "S")
+        f.setdefault("sport", rng.randrange(20000, 60000))
+        f.setdefault("dport", rng.choice((9, 1234, 4711)))
+        f.setdefault("flags", "S")
         if f["proto"] == ICMP:
             f.setdefault("type", 8)
             f.setdefault("rest", rng.randrange(1, 65536) << 16 | 1)

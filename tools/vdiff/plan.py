@@ -16,18 +16,18 @@ from .aim import aim
 from .layout import NO_ROUTE, num
 from .packet import ICMP, PORTS, SCTP, TCP, UDP, Packet, fragments
 
-# row: may the deliveries differ too, or only the counters
+# row: what may differ: counters; answers (errors, RST) as well; or all that comes out
 ROWS = {
-    "later fragments of what is received here": False,
-    "fragmented datagrams sent from here": False,
-    "fragments, once a rule looks at the state": True,
-    "multicast group nobody joined": False,
-    "spoofed source addresses that the routing code drops": False,
-    "no route to the destination": True,
-    "IP options that the stack refuses": True,
-    "table D1: TCP at fragment offset 1": True,
-    "table D2: tinygrams": True,
-    "table D3, D4: ports in later fragments": True,
+    "later fragments of what is received here": "answers",
+    "fragmented datagrams sent from here": "answers",
+    "fragments, once a rule looks at the state": "all",
+    "multicast group nobody joined": "counters",
+    "spoofed source addresses that the routing code drops": "answers",
+    "no route to the destination": "all",
+    "IP options that the stack refuses": "all",
+    "table D1: TCP at fragment offset 1": "all",
+    "table D2: tinygrams": "all",
+    "table D3, D4: ports in later fragments": "all",
 }
 
 # no-operation, router alert, record route; loose and strict source route, one too long
