@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck source=selftests/topo/twin.sh
+# hooks: netfilter
+#
+# netfilter.sh - what only the netfilter hook sees: addresses behind native NAT, the
+# kernel's own connections, packets that interrupt one another
+
+. "$(dirname "$0")/twin.sh"
+twin_up wire
+R=${NS[dut.r]}
+A=10.1.0.2 B=10.2.0.2 G=10.1.0.1 H=10.2.0.1
+
+# native ARGS... - the native tool in both routers
+native() {
+	local w
+
+	for w in ref dut; do
+		XTABLES_LOCKFILE=$TMP/lock.$w ns_exec "${NS[$w.r]}" "iptables-$REF" "$@" || return
+	done
+}
+
+# --- NAT
+tap_check "native DNAT in both" native -t nat -A PREROUTING -d $G -p udp --dport 80 \
+	-j DNAT --to-destination $B:8080
+tap_check "native SNAT in both" native -t nat -A POSTROUTING -o eth1 -p udp --dport 8080 \
+	-j SNAT --to-source $H
+both_restore <<END
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -p udp -d $G
+-A FORWARD -p udp -d $B --dport 80 -j DROP
+-A FORWARD -m conntrack --ctstate DNAT -p udp
+-A FORWARD -m conntrack --ctstate SNAT -p udp
+-A FORWARD -m conntrack --ctstate NEW -p udp -d $B --dport 8080 -j ACCEPT
+-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-A FORWARD -m conntrack --ctstate RELATED -j ACCEPT
+COMMIT
+END
+agree_and "FORWARD sees what DNAT made of a packet" s 1 <<<"c udp $A:1024 $G:80"
+agree_and "and what SNAT will be undone from" c 1 <<<"s udp $B:8080 $H:1024"
+agree_and "an error about it is RELATED" c 1 <<< \
+	"s icmp $B $H type=3 code=3 pay=4500001c00000000401166cb0a0200010a02000204001f9000080000"
+agree_and "a port that is not translated" s 0 <<<"c udp $A:1024 $G:81"
+tap_check "no native NAT any more" native -t nat -F
+
+# --- fragments: one datagram, whatever its pieces
+both_restore <<END
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -p 253 -m state --state NEW,ESTABLISHED -m length --length 140 -j ACCEPT
+COMMIT
+END
+agree_and "conntrack reassembles before FORWARD" s 2 <<END
+c 253 $A $B mf len=64 id=0x301
+c 253 $A $B off=8 len=56 id=0x301
+END
+
+# --- conntrack is there while a rule asks for it
+if [ "$DUT" = bpf ]; then
+	tables() {
+		ns_exec "$R" nft list tables 2>/dev/null | grep -c 'table ip bpf-iptables$'
+	}
+	if command -v nft >/dev/null; then
+		tap_same "a state match keeps conntrack registered" 1 "$(tables)"
+		dut -F
+		tap_same "and nothing does without one" 0 "$(tables)"
+		dut -A INPUT -m state --state NEW
+		ns_exec "$R" nft flush ruleset
+		ns_exec "$R" "$BPFIPT-init" --hook "$HOOK"
+		tap_same "init mends what nft flush ruleset took away" 1 "$(tables)"
+	else
+		tap_skip "the table that keeps conntrack registered" "no nft"
+	fi
+	reset_rules
+fi
+
+# --- interruptions: a sender on CPU 0, and what the client sends processed there too
+if [ "$DUT" = bpf ] && [ "$(nproc)" -ge 2 ] && command -v taskset python3 >/dev/null; then
+	N=60000
+	dut -A OUTPUT -p udp -d $B -m limit --limit 1/hour --limit-burst 1
+	# searches, so that OUTPUT's program takes its time
+	for i in 1 2 3 4 5 6 7 8; do
+		dut -A OUTPUT -p udp -d $B --dport 9 -m string --algo bm --string "never$i"
+	done
+	dut -A OUTPUT -p udp -d $B --dport 9 -m comment --comment all
+	dut -A FORWARD -p udp -d $B --dport 9 -m comment --comment all
+	ns_write "$R" net/ipv4/conf/all/accept_local 1
+	ip netns exec "$R" sh -c 'echo 1 >/sys/class/net/eth0/queues/rx-0/rps_cpus'
+	ns_exec "${NS[dut.c]}" taskset -c 1 python3 -c "
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('c0', 0))
+f = bytes.fromhex('020000000101' '020000000102' '0800' '4500001c00000000401166cb' '0a010002' '0a020002' '03e8000900080000')
+for i in range($N): s.send(f)
+" &
+	ns_exec "$R" taskset -c 0 python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range($N): s.sendto(b'-' * 1400, ('$B', 9))
+"
+	wait $!
+	events() {
+		ns_exec "$R" "$BPFIPT" status | awk -v e="$1" '$2 == e { print $3 }'
+	}
+	counts() {
+		fw dut -save -c -t filter | sed -n "s/^\[\([0-9]*\):.*-A $1 .*--comment all.*/\1/p" | sort -u
+	}
+	tap_note "interrupted $(events nested) times"
+	busywait 10 test "$(counts FORWARD | wc -l)" = 1
+	tap_same "every packet sent is counted by every rule" $N "$(counts OUTPUT)"
+	sent=$(ip -n "$R" -s -j link show eth0 | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])')
+	got=$(counts FORWARD)
+	tap_check "and of those forwarded ($got of $sent received)" \
+		test "$got" -le "$sent" -a "$got" -gt $((N / 2))
+	tap_same "none found all rows taken" 0 "$(events no-scratch)"
+else
+	tap_skip "packets that interrupt one another" "needs 2 CPUs, taskset, python3"
+fi
+tap_done
