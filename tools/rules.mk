@@ -43,6 +43,7 @@ docs: ## the manual page, from reStructuredText
 soak: deps ## 1,000,000 pairs and 300 random rulesets per hook (long)
 	$(Q)$(MAKE) all tests
 	$(O)/selftests/prog_run/differential --pairs 1000000
+	$(O)/selftests/prog_run/oracle_vs_kernel --subject netfilter --rulesets 700 --packets 1500
 	RULESETS=300 selftests/run.sh selftests/topo/random.sh
 
 .PHONY: soak verstat lint format docs
