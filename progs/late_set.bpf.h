@@ -146,7 +146,7 @@ static __always_inline const struct set_elem *set_lookup(const struct set_key *k
 {
 	const struct set_elem *e = bpf_map_lookup_elem(&set_elems, key);
 
-	return e && e->deadline && e->deadline <= bpf_ktime_get_coarse_ns() ? 0 : e;
+	return e && e->deadline && e->deadline <= bpf_ktime_get_ns() ? 0 : e;
 }
 
 static long set_step(__u32 i, struct fw *fw)

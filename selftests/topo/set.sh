@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp
+# hooks: tc xdp netfilter
 #
 # set.sh - the match set: every type of ipset that is mirrored, and its freshness
 #
