@@ -11,6 +11,7 @@
 
 #include "classifier.bpf.h"
 #include "late_addrtype.bpf.h"
+#include "late_connlimit.bpf.h"
 #include "late_ct.bpf.h"
 #include "late_l4.bpf.h"
 #include "late_payload.bpf.h"
@@ -130,6 +131,10 @@ static long late_step(__u32 i, struct late_run *l)
 	case LATE_SET:
 		if (features & IMG_F_SET)
 			r = late_set(fw, d);
+		break;
+	case LATE_CONNLIMIT:
+		if (features & IMG_F_CONNLIMIT)
+			r = late_connlimit(fw, d);
 		break;
 	}	/* a record this program does not know: fail closed */
 	if (not && r != LATE_DROP_NOW)

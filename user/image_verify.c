@@ -221,6 +221,8 @@ static bool late_key_ok(const struct img_late *rec)
 		return rec->words == 1 + sizeof(struct late_connbytes) / 4;
 	case LATE_SET:
 		return rec->words == 1 + sizeof(struct late_set) / 4 && rec->data[0] < SETS_MAX;
+	case LATE_CONNLIMIT:
+		return rec->words == 1 + sizeof(struct late_connlimit) / 4;
 	}
 	return true;
 }

@@ -5,13 +5,15 @@
  * The state of a packet is one key, KEY_CTSTATE: the bits of xt_conntrack's state
  * (abi/ct.h), labelled before any rule is looked at. All else that a rule asks of the
  * connection is a late record (abi/late_ct.h). From the kernel's xt_conntrack.c,
- * xt_state.c, xt_connmark.c, xt_connbytes.c and xt_helper.c.
+ * xt_state.c, xt_connmark.c, xt_connbytes.c, xt_connlimit.c and xt_helper.c.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/netfilter/xt_connbytes.h>
+#include <linux/netfilter/xt_connlimit.h>
 #include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_helper.h>
@@ -185,6 +187,19 @@ static int lower_connbytes(struct lowering *l, const void *data)
 	return low_ctinfo(l, LATE_CONNBYTES, &late, sizeof(late) / 4);
 }
 
+static int lower_connlimit(struct lowering *l, const void *data)
+{
+	const struct xt_connlimit_info *cl = data;
+	struct late_connlimit late = {
+		.state = state_ref(&cl->data), .mask = ntohl(cl->v4_mask), .limit = cl->limit,
+		.flags = (cl->flags & XT_CONNLIMIT_INVERT ? CONNLIMIT_NOT : 0) |
+			 (cl->flags & XT_CONNLIMIT_DADDR ? CONNLIMIT_DADDR : 0),
+	};
+
+	l->out->img_flags |= IMG_F_CT | IMG_F_CTINFO | IMG_F_CONNLIMIT;
+	return low_late(l, LATE_CONNLIMIT, &late, sizeof(late) / 4, LOW_EFFECT);
+}
+
 /*
  * The match asks for the helper of the connection that announced this one. Helpers
  * announce connections, this tracker has none: nothing matches, and with `!' all do.
@@ -205,6 +220,8 @@ const struct match_op ct_matches[] = {
 	{ "connmark", 1, 1, .size = sizeof(struct xt_connmark_mtinfo1), .lower = lower_connmark },
 	{ "connbytes", 0, 0, .size = sizeof(struct xt_connbytes_info),
 	  .check = check_connbytes, .lower = lower_connbytes },
+	{ "connlimit", 1, 1, .size = sizeof(struct xt_connlimit_info),
+	  .state = offsetof(struct xt_connlimit_info, data), .lower = lower_connlimit },
 	{ "helper", 0, 0, .size = sizeof(struct xt_helper_info), .lower = lower_helper },
 	{ .name = NULL },
 };

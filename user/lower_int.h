@@ -117,6 +117,7 @@ int low_refuse(struct lowering *l, const char *why);
 int low_finish(struct lowering *l);
 void low_discard(struct lowering *l);
 
+struct late_state_ref state_ref(const void *pointer);	/* its match_state; lower_state.c */
 __u32 kernel_hz(void);		/* lower_state.c: jiffies a second */
 __u32 key_max(enum fw_key key);
 /* "None" key that a field has when its header is unreadable; 0: it has none. */

@@ -16,7 +16,7 @@
 #include "lower_int.h"
 #include "state.h"
 
-static struct late_state_ref state_ref(const void *pointer)
+struct late_state_ref state_ref(const void *pointer)
 {
 	struct match_state s;
 

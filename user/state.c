@@ -46,7 +46,7 @@ static void mark_image(const struct img_hdr *h, bool *used)
 		     rec = (const void *)((const __u32 *)rec + rec->words)) {
 			unsigned int op = rec->op & ~LATE_NOT;
 
-			if ((op == LATE_LIMIT || op == LATE_STATISTIC) &&
+			if ((op == LATE_LIMIT || op == LATE_STATISTIC || op == LATE_CONNLIMIT) &&
 			    rec->data[0] < LATE_STATES)
 				used[rec->data[0]] = true;
 		}

@@ -36,6 +36,7 @@ enum fw_event {
 	EV_LOG_LOST,	/* LOG or NFLOG record: the ring buffer was full */
 	EV_NESTED,	/* netfilter hook: judged while another packet was on this CPU */
 	EV_NO_SCRATCH,	/* netfilter hook: dropped, too many packets at once on one CPU */
+	EV_CONNLIMIT_FULL, /* dropped: no room to count the connection, or no tuple */
 	NR_EVENTS,
 };
 
@@ -51,6 +52,7 @@ enum fw_event {
 	[EV_LOG_LOST]		= "log-record-lost",		\
 	[EV_NESTED]		= "nested",			\
 	[EV_NO_SCRATCH]		= "no-scratch",			\
+	[EV_CONNLIMIT_FULL]	= "connlimit-uncounted",	\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

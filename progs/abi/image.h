@@ -101,6 +101,7 @@ struct img_hook {
 #define IMG_F_MAC	0x8u	/* KEY_MAC is used */
 #define IMG_F_STATE	0x10u	/* limit, statistic, quota: rows of late_state */
 #define IMG_F_REJECT	0x20u	/* REJECT: answers are sent */
+#define IMG_F_CONNLIMIT	0x200u	/* connlimit; implies IMG_F_CTINFO */
 #define IMG_F_CTINFO	0x400u	/* some rule reads or writes the connection's entry */
 #define IMG_F_LOG	0x40u	/* LOG, NFLOG */
 #define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
@@ -291,6 +292,7 @@ enum img_late_op {
 	LATE_CONNMARK,
 	LATE_CONNBYTES,
 	LATE_SET,	/* struct late_set: abi/ipset.h */
+	LATE_CONNLIMIT,	/* begins with struct late_state_ref */
 	NR_LATE_OPS,
 };
 

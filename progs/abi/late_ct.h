@@ -9,6 +9,7 @@
 #define BPFIPT_ABI_LATE_CT_H
 
 #include <linux/types.h>
+#include "late.h"
 
 /*
  * LATE_CTINFO: net/netfilter/xt_conntrack.c behind its test of the state, which is a
@@ -68,6 +69,21 @@ struct late_connbytes {
 };
 
 /*
+ * LATE_CONNLIMIT: more than @limit connections whose packets, when this rule was asked,
+ * had the address that the packet has, under @mask; see progs/late_connlimit.bpf.h. A
+ * packet without so much as ports to track it by is dropped (hotdrop).
+ */
+#define CONNLIMIT_NOT	1u	/* @limit connections or fewer */
+#define CONNLIMIT_DADDR	2u	/* destination instead of source address */
+
+struct late_connlimit {
+	struct late_state_ref state;
+	__u32 mask;		/* host order */
+	__u32 limit;
+	__u32 flags;
+};
+
+/*
  * ACT_CONNMARK: net/netfilter/xt_connmark.c. @shift: to the left; -n: to the right
  */
 enum act_connmark_mode {
@@ -87,6 +103,7 @@ struct act_connmark {
 _Static_assert(sizeof(struct late_ctinfo) == 76, "late_ctinfo");
 _Static_assert(sizeof(struct late_connmark) == 12, "late_connmark");
 _Static_assert(sizeof(struct late_connbytes) == 24, "late_connbytes");
+_Static_assert(sizeof(struct late_connlimit) == 20, "late_connlimit");
 _Static_assert(sizeof(struct act_connmark) == 20, "act_connmark");
 
 #endif /* BPFIPT_ABI_LATE_CT_H */

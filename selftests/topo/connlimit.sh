@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck source=selftests/topo/twin.sh
+# hooks: tc xdp
+#
+# connlimit.sh - connections per address: counted, refused, and forgotten when they end
+#
+# The kernel looks at its lists once per jiffy; between two steps here lies more time.
+
+. "$(dirname "$0")/twin.sh"
+twin_up wire
+C=10.1.0.2 S=10.2.0.2
+
+restored() {
+	{
+		printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD ACCEPT [0:0]' ':OUTPUT ACCEPT [0:0]'
+		sed 's/^/-A FORWARD /'
+		echo COMMIT
+	} >"$TMP/wanted"
+	both_restore <"$TMP/wanted" || tap_ok 1 "the rules are taken"
+}
+# syns SRC FROM TO DPORT - one SYN for each port
+syns() {
+	local p
+
+	for ((p = $2; p <= $3; p++)); do echo "c tcp $1:$p $S:$4 flags=S seq=100"; done
+}
+# establish SRC PORT DPORT, finish, refuse
+establish() {
+	cat <<-END
+		c tcp $1:$2 $S:$3 flags=S seq=100
+		s tcp $S:$3 $1:$2 flags=SA seq=500 ack=101
+		c tcp $1:$2 $S:$3 flags=A seq=101 ack=501
+	END
+}
+finish() {
+	cat <<-END
+		c tcp $1:$2 $S:$3 flags=FA seq=101 ack=501
+		s tcp $S:$3 $1:$2 flags=FA seq=501 ack=102
+		c tcp $1:$2 $S:$3 flags=A seq=102 ack=502
+	END
+}
+
+restored <<-END
+	-p tcp --syn -m connlimit --connlimit-above 3 --connlimit-mask 32 -j DROP
+	-p tcp --syn -m tcp --dport 81 -m connlimit --connlimit-upto 2 --connlimit-daddr --connlimit-mask 24
+	-p udp -m connlimit --connlimit-above 2 --connlimit-mask 32 -j DROP
+	-p udp -m connlimit --connlimit-upto 2 --connlimit-mask 0
+END
+agree_and "three of five" s 3 < <(syns $C 1001 1005 80)
+agree_and "still full" s 0 < <(syns $C 1006 1007 80)
+# a packet of an old connection does not see that younger ones are gone
+agree_and "nor may the ones that are in repeat their SYN" s 0 < <(syns $C 1001 1003 80)
+agree_and "another address has a list of its own" s 3 < <(syns 10.1.0.3 1001 1004 80)
+agree_and "one is refused by the server" c 1 < <(echo "s tcp $S:80 $C:1002 flags=RA seq=0 ack=101")
+agree_and "and leaves its place" s 1 < <(syns $C 1008 1009 80)
+agree_and "established is counted too" s 1 c 1 < <(
+	echo "s tcp $S:80 $C:1001 flags=SA seq=500 ack=101"
+	echo "c tcp $C:1001 $S:80 flags=A seq=101 ack=501"
+	syns $C 1010 1010 80
+)
+agree_and "closed, it is TIME_WAIT" s 2 c 1 < <(finish $C 1001 80)
+agree_and "and leaves its place, too" s 1 < <(syns $C 1011 1012 80)
+agree_and "by destination" s 3 < <(syns 10.1.0.4 1 3 81)
+agree_and "and again" s 3 < <(syns 10.1.0.5 1 3 81)
+
+udp() {
+	local p
+
+	for ((p = $2; p <= $3; p++)); do echo "c udp $1:$p $S:53 len=8"; done
+}
+agree_and "UDP: every packet asks, the dropped one still counts" s 2 < <(udp $C 1 3; udp $C 1 2)
+agree_and "answers are the server's connections" c 2 < <(
+	for p in 1 2 3; do echo "s udp $S:53 $C:$p len=9"; done
+)
+agree "more from others" < <(udp 10.1.0.3 1 4; udp 10.1.0.4 1 4)
+
+restored <<-END
+	-p tcp -m connlimit --connlimit-above 2 --connlimit-mask 32 -j DROP
+	-p tcp -m connlimit --connlimit-upto 1 --connlimit-mask 24
+	-m connlimit --connlimit-upto 3 --connlimit-mask 16
+END
+agree "every segment asks, in both directions" < <(establish 10.1.0.9 2001 90; establish 10.1.0.9 2002 90; establish 10.1.0.9 2003 90)
+agree "nobody is forgotten while it lives" < <(
+	echo "c tcp 10.1.0.9:2001 $S:90 flags=PA seq=101 ack=501 len=5"
+	echo "c tcp 10.1.0.9:2002 $S:90 flags=PA seq=101 ack=501 len=5"
+	establish 10.1.0.9 2004 90
+)
+agree "INVALID: the packet's own tuple" < <(
+	echo "c tcp 10.1.0.10:2001 $S:90 flags=SF seq=100"
+	echo "c tcp 10.1.0.10:2001 $S:90 flags=S seq=100"
+)
+agree "nothing to count by: hotdrop" < <(
+	echo "c icmp 10.1.0.11 $S type=8 l4=4"
+	echo "c icmp 10.1.0.11 $S type=8 rest=1"
+)
+
+if [ "$DUT" = bpf ]; then
+	# Over time: lists of addresses that nobody asks for again are collected.
+	fw dut -restore <<-END
+		*filter
+		-A FORWARD -p tcp --syn -m connlimit --connlimit-above 2 --connlimit-mask 32 -j DROP
+		COMMIT
+	END
+	"$BPFIPT" -n "${NS[dut.r]}" conntrack -F 2>/dev/null
+	world_inject dut <(syns 10.1.7.1 1 4 80) "$TMP/rx"
+	tap_same "two of four" 2 "$(grep -c ' s ' "$TMP/rx")"
+	dut -I FORWARD 1 -s 9.9.9.9 -j DROP
+	world_inject dut <(syns 10.1.7.1 5 6 80) "$TMP/rx"
+	tap_same "editing other rules forgets nobody" 0 "$(grep -c ' s ' "$TMP/rx")"
+	"$BPFIPT" -n "${NS[dut.r]}" conntrack -F 2>/dev/null
+	world_inject dut <(syns 10.1.7.1 7 9 80) "$TMP/rx"
+	tap_same "flushed connections count no more" 2 "$(grep -c ' s ' "$TMP/rx")"
+	dut -R FORWARD 2 -p tcp --syn -m connlimit --connlimit-above 3 --connlimit-mask 32 -j DROP
+	world_inject dut <(syns 10.1.7.1 10 14 80) "$TMP/rx"
+	tap_same "-R counts afresh" 3 "$(grep -c ' s ' "$TMP/rx")"
+fi
+tap_done
