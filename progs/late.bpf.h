@@ -11,7 +11,9 @@
 
 #include "classifier.bpf.h"
 #include "late_addrtype.bpf.h"
+#ifndef FW_NETFILTER	/* counts in our own connection table */
 #include "late_connlimit.bpf.h"
+#endif
 #include "late_ct.bpf.h"
 #include "late_l4.bpf.h"
 #include "late_payload.bpf.h"
@@ -132,10 +134,12 @@ static long late_step(__u32 i, struct late_run *l)
 		if (features & IMG_F_SET)
 			r = late_set(fw, d);
 		break;
+#ifndef FW_NETFILTER
 	case LATE_CONNLIMIT:
 		if (features & IMG_F_CONNLIMIT)
 			r = late_connlimit(fw, d);
 		break;
+#endif
 	}	/* a record this program does not know: fail closed */
 	if (not && r != LATE_DROP_NOW)
 		r = !r;

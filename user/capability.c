@@ -35,6 +35,7 @@ static const struct refusal matches[] = {
 	{ "cpu", ON_MODE(MODE_XDP), "the stack may run on another CPU than the driver" },
 	/* Of the kernel's connection table, extensions are not read. */
 	{ "connbytes", ON_MODE(MODE_NETFILTER), "the kernel's counts cannot be read from it" },
+	{ "connlimit", ON_MODE(MODE_NETFILTER), "the kernel's table cannot be searched from it" },
 	{ "helper", ON_MODE(MODE_NETFILTER), "the kernel's helpers cannot be seen from it" },
 };
 
