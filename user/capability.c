@@ -66,6 +66,21 @@ static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_
 }
 
 /*
+ * capability_kernel() - can this kernel do what an image with @flags needs?
+ * An ICMP answer in FORWARD comes from the address that the route back prefers, which
+ * bpf_fib_lookup() tells since Linux 6.7.
+ * Return: 0, or -EOPNOTSUPP with err->msg.
+ */
+int capability_kernel(__u32 flags, enum fw_mode mode, struct lower_err *err)
+{
+	if (!(flags & IMG_F_FIB_SRC) || mode == MODE_NETFILTER || loader_has_fib_src())
+		return 0;
+	snprintf(err->msg, sizeof(err->msg), "target `REJECT' cannot be enforced by this hook: "
+		 "in FORWARD it needs Linux 6.7, but for --reject-with tcp-reset");
+	return -EOPNOTSUPP;
+}
+
+/*
  * capability_check() - is there a rule that @mode cannot enforce exactly?
  * Return: 0, or -EOPNOTSUPP with err->msg.
  */

@@ -93,6 +93,7 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 int generation_open(struct instance *in, int number, struct generation *gen);
 void generation_close(struct generation *gen);
 void loader_quiet(void);
+bool loader_has_fib_src(void);	/* BPF_FIB_LOOKUP_SRC */
 
 /* grow.c */
 int generation_set_current(const struct instance *in, int number);
@@ -136,6 +137,8 @@ __u32 native_need(enum fw_mode mode, __u32 flags);
 /* capability.c: 0, or -EOPNOTSUPP naming what the hooks of @mode cannot do */
 struct lower_err;
 int capability_check(const struct ruleset *rs, enum fw_mode mode, struct lower_err *err);
+/* The same for what the running kernel cannot; @flags: IMG_F_* of the image */
+int capability_kernel(__u32 flags, enum fw_mode mode, struct lower_err *err);
 
 /* publish.c: the active slot's image, and counters */
 const struct img_hdr *active_image(const struct generation *gen);

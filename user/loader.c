@@ -75,14 +75,14 @@ static __u32 fib_flags(void)
 	return known ? FIB_SKIP_NEIGH : 0;
 }
 
-/* fib_lookup that says which source address the route prefers, where the kernel can. */
-static __u32 fib_src_flag(void)
+/* loader_has_fib_src() - can fib_lookup say which source address the route prefers? */
+bool loader_has_fib_src(void)
 {
 	static int known = -1;
 
 	if (known < 0)
 		known = kernel_has_enumerator("BPF_FIB_LOOKUP_SRC");
-	return known ? FIB_SRC : 0;
+	return known;
 }
 
 /* Random, and the same for all objects that this process loads. */
@@ -240,7 +240,7 @@ static void set_netfilter_type(struct bpf_object *obj)
 		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
 		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
 		skel_->rodata->fib_flags = fib_flags();				\
-		skel_->rodata->fib_src_flag = fib_src_flag();			\
+		skel_->rodata->fib_src_flag = loader_has_fib_src() ? FIB_SRC : 0;		\
 		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\
 		skel_->rodata->reject_cookie[1] = reject_cookie(1);		\
 		skel_->rodata->features = (tier)->features;			\

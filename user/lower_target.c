@@ -30,6 +30,8 @@ static int lower_reject(struct lowering *l, const void *data)
 		return low_refuse(l, "unknown kind");
 	l->out->act = ACT_REJECT;
 	l->out->img_flags |= IMG_F_REJECT;
+	if (l->hooks & ON_HOOK(HOOK_FORWARD) && reject->with != IPT_TCP_RESET)
+		l->out->img_flags |= IMG_F_FIB_SRC;
 	l->out->arg = reject->with;
 	return 0;
 }

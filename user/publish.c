@@ -263,6 +263,9 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 	if (!ret)
 		ret = capability_check(rs, in ? in->mode : MODE_TC, err);
 	if (!ret)
+		ret = capability_kernel(((struct img_hdr *)d->img.word)->flags,
+					in ? in->mode : MODE_TC, err);
+	if (!ret)
 		ret = sets_check((struct img_hdr *)d->img.word, err);
 	if (!ret)
 		d->nr_slots = nr_slots(rs);
@@ -444,7 +447,7 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 	if (!ret && active_image(&in->gen) &&
 	    !all_known(active_image(&in->gen), d.ifs, d.nr_ifs))
 		ret = attach_all(in, &in->gen, d.ifs, d.nr_ifs, false);
-	if (!ret && features & IMG_F_REJECT)
+	if (!ret && features & IMG_F_REJECT && in->mode != MODE_NETFILTER)
 		ret = reject_configure(in, &in->gen);
 	fault_step();
 	if (!ret)

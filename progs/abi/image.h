@@ -107,8 +107,9 @@ struct img_hook {
 #define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
 #define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
 #define IMG_F_SET	0x1000u	/* set: the mirror of ipsets */
+#define IMG_F_FIB_SRC	0x80000000u /* REJECT with ICMP in FORWARD: Linux 6.7 (user/capability.c) */
 
-#define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC))
+#define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC))
 
 /* Start of a slot. Offsets are in words from the slot's first word. */
 struct img_hdr {
