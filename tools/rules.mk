@@ -40,12 +40,14 @@ docs: ## the manual page, from reStructuredText
 	$(call msg,DOC,$(O)/bpf-iptables.8)
 	$(Q)mkdir -p $(O) && rst2man Documentation/bpf-iptables.8.rst > $(O)/bpf-iptables.8
 
-soak: deps ## 1,000,000 pairs and 300 random rulesets per hook (long)
+soak: deps ## 1,000,000 packets, 300 rulesets and more per hook, recorded in Documentation/soak.csv (long)
 	$(Q)$(MAKE) all tests
-	$(O)/selftests/prog_run/differential --pairs 1000000
-	$(O)/selftests/prog_run/oracle_vs_kernel --subject netfilter --rulesets 700 --packets 1500
-	RULESETS=300 selftests/run.sh selftests/topo/random.sh
+	$(Q)tools/soak.sh $(HOOK)
 
-.PHONY: soak verstat lint format docs
+verdict-diff: deps ## FILE=rules [HOOK=tc]: does bpf-iptables decide as iptables does for this iptables-save file?
+	$(Q)$(MAKE) all tests
+	$(Q)tools/verdict-diff --hook $(or $(HOOK),tc) $(FILE)
+
+.PHONY: verdict-diff soak verstat lint format docs
 
 include tools/bench/rules.mk

@@ -116,7 +116,10 @@ static unsigned int spoilt_frame(const struct lab *lab, const struct trial *t, _
 		p.data[12] = martian[n % 4];
 		break;
 	case SPOIL_DESTINATION:
-		p.data[16] = n % 2 ? 127 : 0;
+		if (n % 2)
+			p.data[16] = 127;
+		else	/* the rest of 0/8 is unicast */
+			memset(p.data + 16, 0, 4);
 		break;
 	case SPOIL_TTL:
 		p.data[8] = n % 2;
