@@ -9,14 +9,14 @@
 # hook, what, seed, rulesets, packets, differences, seconds); a row is added for every
 # run and never edited:
 #
-#	oracle	the loaded programs under BPF_PROG_TEST_RUN against the linear oracle
-#		(selftests/prog_run/differential; tc and xdp, which have such a test run)
+#	oracle	the loaded programs against the linear oracle: under BPF_PROG_TEST_RUN
+#		(prog_run/differential), at netfilter real packets (oracle_vs_kernel)
 #	twins	random rulesets and frames against iptables-legacy (topo/random.sh)
 #	real	the dumps of $SHARED/rulesets against iptables-legacy (verdict-diff)
 #
-# Environment: SEED, PACKETS (default 1000000 a hook, of the first kind a hook has),
-# RULESETS (default 300), TWIN_FRAMES (frames a ruleset at tc and xdp), KINDS
-# (default "oracle twins real").
+# Environment: SEED, PACKETS (of kind oracle, default 1000000), RULESETS and
+# TWIN_FRAMES (of kind twins, default 300 rulesets of 250 frames), KINDS (default
+# "oracle twins real").
 
 REPO=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=${O:-$REPO/build}
@@ -24,6 +24,7 @@ SHARED=${SHARED:-$REPO/../shared}
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
 PACKETS=${PACKETS:-1000000}
 RULESETS=${RULESETS:-300}
+TWIN_FRAMES=${TWIN_FRAMES:-250}
 KINDS=${KINDS:-oracle twins real}
 RECORD=$REPO/Documentation/soak.csv
 TMP=$(mktemp -d) || exit 1
@@ -49,22 +50,28 @@ record() {
 	[ "$5" = 0 ] || { bad=1; cp "$TMP/out" "$BUILD/soak-$1-$2.log"; echo "see $BUILD/soak-$1-$2.log"; }
 }
 
+# the packets that were tried and the rulesets, from the two programs' own summaries
 oracle() {
-	local start=$SECONDS
+	local start=$SECONDS n
 
+	if [ "$1" = netfilter ]; then
+		"$BUILD/selftests/prog_run/oracle_vs_kernel" --subject netfilter --rulesets 700 \
+			--packets $((PACKETS / 700 + 1)) --seed "$SEED" >"$TMP/out" 2>&1
+		n=$(sed -n 's/^# \([0-9]*\) rulesets, .*/\1/p' "$TMP/out")
+		record "$1" oracle "$n" $((n * (PACKETS / 700 + 1))) "$(differences)" "$start"
+		return
+	fi
 	"$BUILD/selftests/prog_run/differential" --hook "$1" --pairs "$PACKETS" --seed "$SEED" >"$TMP/out" 2>&1
 	record "$1" oracle "$(sed -n 's/^# [a-z]*: \([0-9]*\) rulesets.*/\1/p' "$TMP/out")" \
 		"$(sed -n 's/^# [a-z]*: .* \([0-9]*\) pairs.*/\1/p' "$TMP/out")" "$(differences)" "$start"
 }
 
 twins() {
-	local start=$SECONDS frames=${TWIN_FRAMES:-250}
+	local start=$SECONDS n
 
-	# a hook without a test run gets all its packets here
-	[ "$1" = tc ] || [ "$1" = xdp ] || frames=${TWIN_FRAMES:-$((PACKETS / RULESETS + 1))}
-	HOOK=$1 SEED=$SEED COUNT=$RULESETS FRAMES=$frames "$REPO/selftests/topo/random.sh" >"$TMP/out" 2>&1
-	record "$1" twins "$(grep -c '^ok .* - ruleset' "$TMP/out")" \
-		$(($(grep -c '^ok .* - ruleset' "$TMP/out") * frames)) "$(differences)" "$start"
+	HOOK=$1 SEED=$SEED COUNT=$RULESETS FRAMES=$TWIN_FRAMES "$REPO/selftests/topo/random.sh" >"$TMP/out" 2>&1
+	n=$(grep -c '^ok .* - ruleset' "$TMP/out")
+	record "$1" twins "$n" $((n * TWIN_FRAMES)) "$(differences)" "$start"
 }
 
 real() {
@@ -81,7 +88,7 @@ real() {
 for hook; do
 	for kind in $KINDS; do
 		case $kind:$hook in
-		oracle:netfilter | oracle:hybrid) ;;
+		oracle:hybrid) ;;
 		oracle:*) oracle "$hook" ;;
 		twins:*) twins "$hook" ;;
 		real:*) real "$hook" ;;
