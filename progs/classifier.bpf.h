@@ -4,7 +4,8 @@
  *
  * Every lookup maps a key to its class; lookups in a row are crossed and the
  * product indexes a table of roots (abi/image.h, Theory of operation 2).
- * Done once per packet, whatever chains it visits.
+ * Done once per packet, whatever chains it visits. It ends early when no position
+ * is left, or as few as can be looked at one by one.
  */
 #ifndef BPFIPT_CLASSIFIER_BPF_H
 #define BPFIPT_CLASSIFIER_BPF_H
@@ -60,23 +61,67 @@ static long classify_step(__u32 i, struct fw *fw)
 	struct img im = fw->img;
 	struct walk *w = fw->w;
 	const struct img_lookup *lk;
-	__u32 key, acc, v = w->nr_vectors, root;
+	__u32 key, acc, v = w->nr_vectors, root, class;
 
 	lk = img_record(&im, img_hdr_word(&im, lookups) + (__u64)i * (sizeof(*lk) / 4));
 	key = lk->key;
 	if (key >= NR_KEYS || v >= IMG_MAX_VECTORS)
 		return 1;
-	acc = w->acc * lk->mult + lookup_class(&im, lk, w->pkt.key[key]);
-	if (!lk->vector) {
-		w->acc = acc;
-		return 0;
+	class = lookup_class(&im, lk, w->pkt.key[key]);
+	if (lk->vector == VECTOR_CLASS) {
+		root = class;
+	} else {
+		acc = w->acc * lk->mult + class;
+		if (!lk->vector) {
+			w->acc = acc;
+			return 0;
+		}
+		root = img_word(&im, lk->vector + acc);
 	}
-	root = img_word(&im, lk->vector + acc);
+	if (IMG_IS_FEW(root)) {
+		if (likely(w->pkt.form == FORM_WHOLE)) {
+			w->few = root - 1;
+			return 1;
+		}
+		root = img_word(&im, root - 1);
+	}
 	w->root[v] = root;
 	w->nr_vectors = v + 1;
 	w->acc = 0;
 	w->all &= img_node(&im, root);
 	return !w->all;
+}
+
+/* Which positions of the few list w->few agree with the packet's keys? */
+static __always_inline __u32 few_hits(const struct img *im, const struct walk *w)
+{
+	__u32 at = w->few + sizeof(struct img_few) / 4, head = img_word(im, w->few + 1);
+	__u32 nr_terms = head >> 16, hits = 0, pos = 0, any = 0, all = 1, i;
+
+	at += head & 0xffff;
+	for (i = 0; i < FEW_MAX_TERMS; i++) {
+		const struct img_term *t;
+		__u32 what, key;
+
+		if (i >= nr_terms)
+			break;
+		t = img_record(im, at);
+		at += sizeof(*t) / 4;
+		what = t->key;
+		/* 32 words from the first key on are inside struct walk */
+		key = *((const __u32 *)w + (what & 31));
+		any |= key - t->first <= t->last - t->first;
+		if (!(what & FEW_KEY))
+			continue;
+		all &= any;
+		any = 0;
+		if (what & FEW_POS) {
+			hits |= all << (pos & 31);
+			pos++;
+			all = 1;
+		}
+	}
+	return hits;
 }
 
 /*
@@ -90,7 +135,15 @@ static __noinline int classify(struct fw *fw)
 	w->nr_vectors = 0;
 	w->acc = 0;
 	w->all = ~0ull;
+	w->few = 0;
+	w->hits = 0;
 	bpf_loop(img_hdr_word(&fw->img, nr_lookups), classify_step, fw, 0);
+	if (w->few) {
+		struct img im = fw->img;
+
+		w->all = 0;
+		w->hits = few_hits(&im, w);
+	}
 	return 0;
 }
 

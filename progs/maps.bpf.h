@@ -136,6 +136,8 @@ struct set_probe {
  * @late:	of the late match under way
  * @addrtype:	source's and destination's, as addr_type() says; 0: not looked up yet
  * @ct:		its connection
+ * @few:	word of the few list that stands for all vectors, 0: none; @hits: bit
+ *		per position of it that agrees. @m2 are then bits of @hits
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
  * @busy:	claimed by a packet (FW_NETFILTER)
@@ -160,6 +162,8 @@ struct walk {
 	__u32 verdict;
 	__u32 verdict_arg;
 	__u32 actions;
+	__u32 few;
+	__u32 hits;
 	__u32 root[IMG_MAX_VECTORS];
 	__u32 mid[IMG_MAX_VECTORS];
 	__u32 stack[IMG_MAX_DEPTH];

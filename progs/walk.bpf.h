@@ -39,7 +39,7 @@ static __always_inline void seek(struct walk *w, __u32 cur, __u32 end)
 	w->end = end;
 	w->m0 = cur < end ? w->all & (~0ull << ((cur >> 12) & 63)) : 0;
 	w->m1 = 0;
-	w->m2 = 0;
+	w->m2 = w->hits;
 }
 
 static __always_inline const struct img_action *action_at(const struct fw *fw, __u32 pos)
@@ -169,6 +169,17 @@ static long walk_step(__u32 step, struct fw *fw)
 	__u32 nr = w->nr_vectors, i, pos;
 	__u64 m2 = w->m2;
 
+	if (w->few) {
+		if (!m2)
+			return walk_return(fw);
+		pos = img_word(&im, w->few + sizeof(struct img_few) / 4 + lowest_bit(m2));
+		w->m2 = m2 & (m2 - 1);
+		if (pos < w->cur)
+			return 0;
+		if (pos >= w->end)
+			return walk_return(fw);
+		return walk_obey(fw, pos);
+	}
 	if (!m2) {
 		__u64 m1 = w->m1, below;
 

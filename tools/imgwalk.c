@@ -60,7 +60,28 @@ __u32 imgwalk_class(const __u32 *word, const struct img_lookup *lk, __u32 key)
 	return row[lo].class;
 }
 
-/* The roots that @key selects; returns how many. */
+/* Do the terms of position @i of a few list agree with the keys? */
+static bool few_agrees(const struct img_few *few, __u32 i, const __u32 *key)
+{
+	const struct img_term *t = (const void *)(few->pos + few->nr);
+	bool any = false, all = true;
+
+	for (; ; t++) {
+		__u32 k = key[t->key & 0xff];
+
+		any |= t->first <= k && k <= t->last;
+		if (t->key & FEW_KEY) {
+			all &= any;
+			any = false;
+		}
+		if (t->key & FEW_POS && !i--)
+			return all;
+		if (t->key & FEW_POS)
+			all = true;
+	}
+}
+
+/* The roots that @key selects; returns how many. An odd one: a few list, alone. */
 static __u32 classify(const __u32 *word, const __u32 *key, __u32 *root)
 {
 	const struct img_hdr *h = hdr_of(word);
@@ -68,11 +89,19 @@ static __u32 classify(const __u32 *word, const __u32 *key, __u32 *root)
 	__u32 acc = 0, nr = 0;
 
 	for (__u32 i = 0; i < h->nr_lookups; i++) {
-		acc = acc * lk[i].mult + imgwalk_class(word, &lk[i], key[lk[i].key]);
-		if (lk[i].vector) {
-			root[nr++] = word[lk[i].vector + acc];
-			acc = 0;
+		__u32 class = imgwalk_class(word, &lk[i], key[lk[i].key]);
+
+		acc = acc * lk[i].mult + class;
+		if (!lk[i].vector)
+			continue;
+		root[nr] = lk[i].vector == VECTOR_CLASS ? class : word[lk[i].vector + acc];
+		acc = 0;
+		if (IMG_IS_FEW(root[nr])) {
+			if (key[KEY_L4] >> 8 == FORM_WHOLE)
+				return nr + 1;
+			root[nr] = word[root[nr] - 1];
 		}
+		nr++;
 	}
 	return nr;
 }
@@ -137,8 +166,18 @@ static int count(struct imgwalk *w, __u32 slot)
 }
 
 /* First candidate in [pos, end), or end. */
-static __u32 candidate(const __u32 *word, const __u32 *root, __u32 nr, __u32 pos, __u32 end)
+static __u32 candidate(const __u32 *word, const __u32 *key, const __u32 *root, __u32 nr,
+		       __u32 pos, __u32 end)
 {
+	const struct img_few *few = (const void *)(word + root[0] - 1);
+
+	if (nr && IMG_IS_FEW(root[0])) {
+		for (__u32 i = 0; i < few->nr; i++)
+			if (few->pos[i] >= pos && few->pos[i] < end && few_agrees(few, i, key))
+				return few->pos[i];
+		return end;
+	}
+
 	for (; pos < end; pos++) {
 		__u32 i = 0;
 
@@ -163,7 +202,7 @@ int imgwalk(const __u32 *word, enum fw_hook hook, struct imgwalk *w)
 		const struct img_action *act;
 		bool back = false;
 
-		pos = candidate(word, root, nr, pos, end);
+		pos = candidate(word, w->key, root, nr, pos, end);
 		if (pos == end) {
 			back = true;
 		} else {

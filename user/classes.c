@@ -501,3 +501,16 @@ void keyclass_emit(const struct keyclass *kc, struct imgbuf *b, struct img_looku
 	for (__u32 i = 0; row && i < kc->nr; i++)
 		row[i] = (struct img_range){ kc->first[i], kc->class[i] };
 }
+
+void keyclass_set_entries(const struct img_lookup *lk, struct imgbuf *b, const __u32 *entry)
+{
+	__u32 rows = lk->tab + (lk->method == LOOKUP_TOP ? top_rows(lk->buckets) : 0);
+	struct img_range *row = imgbuf_at(b, rows);
+	__u32 *direct = imgbuf_at(b, lk->tab);
+
+	for (__u32 i = 0; direct && i < lk->n; i++) {
+		__u32 *class = lk->method == LOOKUP_DIRECT ? &direct[i] : &row[i].class;
+
+		*class = entry[*class];
+	}
+}

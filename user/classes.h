@@ -99,4 +99,17 @@ void classes_free(struct classes *c);
  */
 void keyclass_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk);
 
+/* keyclass_set_entries() - VECTOR_CLASS: put each class's @entry in its place */
+void keyclass_set_entries(const struct img_lookup *lk, struct imgbuf *b, const __u32 *entry);
+
+/*
+ * few_emit() - the few list of a vector's root (abi/image.h)
+ * @vec:	the vector; the other keys of @c are the list's terms
+ * @root:	its bit vector; @node: where the image has it
+ * Return: the table's entry: the list's, or @node when there are more positions or
+ * terms than a list holds.
+ */
+__u32 few_emit(const struct classes *c, const struct vector *vec,
+	       const struct product *const *prod, __u32 root, __u32 node, struct imgbuf *b);
+
 #endif /* BPFIPT_CLASSES_H */

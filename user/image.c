@@ -3,7 +3,7 @@
  * image.c - lay a plan out as the flat image of abi/image.h
  *
  *	header | lookups | actions | interfaces | MACs | parameters, late lists |
- *	lookup tables | vector tables | nodes
+ *	lookup tables | vector tables | nodes, few lists
  *
  * Padding is zero and nothing depends on addresses or time: the same ruleset
  * gives the same bytes.
@@ -223,7 +223,23 @@ static void emit_actions(const struct plan *plan, __u32 late_keys, struct imgbuf
 	}
 }
 
-static void emit_classes(struct classes *c, struct imgbuf *b, struct img_hdr *hdr)
+/* Entries of a vector, one per bit vector: nodes, or for the first vector few lists. */
+static __u32 *emit_entries(struct classes *c, __u32 i, const struct product *const *prod,
+			   struct imgbuf *b)
+{
+	const struct vector *vec = &c->vec[i];
+	__u32 *entry = malloc(vec->nr_roots * sizeof(*entry));
+
+	for (__u32 r = 0; entry && r < vec->nr_roots; r++)
+		entry[r] = vectors_emit(c->store, vec->root[r], b);
+	for (__u32 r = 0; entry && !i && r < vec->nr_roots; r++)
+		entry[r] = few_emit(c, vec, prod, vec->root[r], entry[r], b);
+	b->failed |= !entry;
+	return entry;
+}
+
+static void emit_classes(struct classes *c, const struct product *const *prod,
+			 struct imgbuf *b, struct img_hdr *hdr)
 {
 	struct img_lookup *lk = calloc(NR_KEYS, sizeof(*lk));
 	__u32 n = 0, at;
@@ -238,18 +254,22 @@ static void emit_classes(struct classes *c, struct imgbuf *b, struct img_hdr *hd
 	n = 0;
 	for (__u32 i = 0; i < c->nr_vec; i++) {
 		n += c->vec[i].nr_keys;
-		lk[n - 1].vector = imgbuf_alloc(b, c->vec[i].entries, LINE);
+		lk[n - 1].vector = c->vec[i].nr_keys == 1 ? VECTOR_CLASS :
+				   imgbuf_alloc(b, c->vec[i].entries, LINE);
 	}
 	at = 0;
 	for (__u32 i = 0; i < c->nr_vec; i++) {
 		const struct vector *vec = &c->vec[i];
 
-		at += vec->nr_keys;
-		for (__u32 e = 0; e < vec->entries; e++) {
-			__u32 root = vectors_emit(c->store, vec->root[vec->of[e]], b);
+		__u32 *entry = emit_entries(c, i, prod, b);
 
-			imgbuf_copy(b, lk[at - 1].vector + e, &root, 1);
-		}
+		at += vec->nr_keys;
+		if (vec->nr_keys == 1)
+			keyclass_set_entries(&lk[at - 1], b, entry);
+		else
+			for (__u32 e = 0; !b->failed && e < vec->entries; e++)
+				b->word[lk[at - 1].vector + e] = entry[vec->of[e]];
+		free(entry);
 	}
 	hdr->nr_lookups = n;
 	hdr->nr_vectors = c->nr_vec;
@@ -310,7 +330,7 @@ int image_build(const struct plan *plan, const struct class_limits *lim, struct 
 	if (ret)
 		goto out;
 	emit_actions(plan, c.late_keys, &b, &hdr);
-	emit_classes(&c, &b, &hdr);
+	emit_classes(&c, prod, &b, &hdr);
 	hdr.words = b.n;
 	imgbuf_copy(&b, 0, &hdr, sizeof(hdr) / 4);
 	ret = -ENOMEM;

@@ -39,7 +39,7 @@ static __u64 mask_at(const __u32 *word, __u32 at)
 	return word[at] | (__u64)word[at + 1] << 32;
 }
 
-/* Boundaries of a lookup: "first:class". */
+/* Boundaries of a lookup: "first:class", the class being the entry of VECTOR_CLASS. */
 static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
 {
 	static const char *const method[] = { "direct", "range", "top" };
@@ -64,8 +64,12 @@ static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
 /* One entry's positions, runs shortened: "0-5 9". */
 static void dump_vector(FILE *f, const __u32 *word, __u32 entry, __u32 root)
 {
-	__u32 child = root + 2;
 	long from = -1, last = -2;
+	__u32 child;
+
+	if (IMG_IS_FEW(root))
+		root = word[root - 1];
+	child = root + 2;
 
 	fprintf(f, "  entry %u:", entry);
 	for (__u64 m0 = mask_at(word, root); m0; m0 &= m0 - 1) {
@@ -92,6 +96,20 @@ static void dump_vector(FILE *f, const __u32 *word, __u32 entry, __u32 root)
 	fprintf(f, "\n");
 }
 
+/* The bit vectors that a lookup's own table holds. */
+static void dump_classes(FILE *f, const __u32 *word, const struct img_lookup *lk)
+{
+	const struct img_range *row = (const void *)(word + lk->tab);
+
+	if (lk->method == LOOKUP_TOP)
+		row = (const void *)(word + lk->tab + top_rows(lk->buckets));
+	for (__u32 i = 0; i < lk->n; i++) {
+		__u32 entry = lk->method == LOOKUP_DIRECT ? word[lk->tab + i] : row[i].class;
+
+		dump_vector(f, word, entry, entry);
+	}
+}
+
 static void dump_lookups(FILE *f, const __u32 *word, bool vectors)
 {
 	const struct img_hdr *h = (const void *)word;
@@ -111,7 +129,9 @@ static void dump_lookups(FILE *f, const __u32 *word, bool vectors)
 		fprintf(f, " -> %u entries\n", entries);
 		for (__u32 k = from; k <= i; k++)
 			dump_lookup(f, word, &lk[k]);
-		for (__u32 e = 0; vectors && e < entries; e++)
+		if (lk[i].vector == VECTOR_CLASS && vectors)
+			dump_classes(f, word, &lk[i]);
+		for (__u32 e = 0; vectors && lk[i].vector != VECTOR_CLASS && e < entries; e++)
 			dump_vector(f, word, e, word[lk[i].vector + e]);
 		from = i + 1;
 	}

@@ -32,6 +32,7 @@ enum {
 	SEEN_ROOT	= 1,
 	SEEN_MID	= 2,
 	SEEN_LATE	= 4,
+	SEEN_FEW	= 8,
 };
 
 /* @n records of @size words at @at lie behind the header and inside the image. */
@@ -102,35 +103,77 @@ static bool root_ok(struct check *c, __u32 at)
 	return true;
 }
 
-static bool classes_ok(const struct check *c, __u32 at, __u32 n, __u32 limit)
+/* A few list: its root is good, its positions exist, its terms are framed. */
+static bool few_ok(struct check *c, __u32 at)
 {
-	for (__u32 i = 0; i < n; i++)
-		if (c->word[at + i] >= limit)
+	const struct img_few *few = (const void *)(c->word + at);
+	const struct img_term *t;
+	__u32 ends = 0;
+
+	if (!inside(c, at, 1, sizeof(*few) / 4))
+		return false;
+	if (c->seen[at] & SEEN_FEW)
+		return true;
+	if (!root_ok(c, few->root) || few->nr > FEW_MAX || few->nr_terms > FEW_MAX_TERMS ||
+	    !inside(c, at, 1, sizeof(*few) / 4 + few->nr + few->nr_terms * sizeof(*t) / 4))
+		return false;
+	for (__u32 i = 0; i < few->nr; i++)
+		if (few->pos[i] >= c->h->nr_positions || (i && few->pos[i] <= few->pos[i - 1]))
+			return false;
+	t = (const void *)(few->pos + few->nr);
+	for (__u32 i = 0; i < few->nr_terms; i++) {
+		if ((t[i].key & 0xff) >= NR_KEYS || t[i].key >> 10 || t[i].first > t[i].last ||
+		    (t[i].key & FEW_POS && !(t[i].key & FEW_KEY)))
+			return false;
+		ends += !!(t[i].key & FEW_POS);
+	}
+	if (ends != few->nr || (few->nr_terms && !(t[few->nr_terms - 1].key & FEW_POS)))
+		return false;
+	c->seen[at] |= SEEN_FEW;
+	return true;
+}
+
+static bool entry_ok(struct check *c, __u32 entry, bool first)
+{
+	return IMG_IS_FEW(entry) ? first && few_ok(c, entry - 1) : root_ok(c, entry);
+}
+
+/* A class of @lk: below @mult, or for VECTOR_CLASS an entry. */
+static bool class_ok(struct check *c, const struct img_lookup *lk, __u32 class, bool first)
+{
+	return lk->vector == VECTOR_CLASS ? entry_ok(c, class, first) : class < lk->mult;
+}
+
+static bool classes_ok(struct check *c, const struct img_lookup *lk, bool first)
+{
+	for (__u32 i = 0; i < lk->n; i++)
+		if (!class_ok(c, lk, c->word[lk->tab + i], first))
 			return false;
 	return true;
 }
 
-static bool rows_ok(const struct check *c, __u32 at, __u32 n, __u32 limit)
+static bool rows_ok(struct check *c, const struct img_lookup *lk, __u32 at, bool first)
 {
 	const struct img_range *row = (const void *)(c->word + at);
 
-	if (n >= 1u << 20 || !inside(c, at, n, 2) || row[0].first)
+	if (lk->n >= 1u << 20 || !inside(c, at, lk->n, 2) || row[0].first)
 		return false;
-	for (__u32 i = 0; i < n; i++)
-		if (row[i].class >= limit || (i && row[i].first <= row[i - 1].first))
+	for (__u32 i = 0; i < lk->n; i++)
+		if (!class_ok(c, lk, row[i].class, first) ||
+		    (i && row[i].first <= row[i - 1].first))
 			return false;
 	return true;
 }
 
 /* top[b]..top[b + 1] brackets every key of bucket b; its rows are in order. */
-static bool top_ok(const struct check *c, const struct img_lookup *lk)
+static bool top_ok(struct check *c, const struct img_lookup *lk, bool first_vector)
 {
 	const __u32 *top = c->word + lk->tab;
 	const struct img_range *row;
 
 	if (!lk->buckets || lk->buckets > c->words || lk->shift > 31 ||
 	    !inside(c, lk->tab, top_rows(lk->buckets), 1) ||
-	    !rows_ok(c, lk->tab + top_rows(lk->buckets), lk->n, lk->mult))
+	    !rows_ok(c, lk, lk->tab + top_rows(lk->buckets), first_vector))
 		return false;
 	row = (const void *)(top + top_rows(lk->buckets));
 	for (__u32 b = 0; b <= lk->buckets; b++) {
@@ -147,17 +190,17 @@ static bool top_ok(const struct check *c, const struct img_lookup *lk)
 	return top[lk->buckets] == lk->n - 1;
 }
 
-static bool lookup_ok(const struct check *c, const struct img_lookup *lk)
+static bool lookup_ok(struct check *c, const struct img_lookup *lk, bool first)
 {
 	if (lk->key >= NR_KEYS || !lk->mult || !lk->n)
 		return false;
 	switch (lk->method) {
 	case LOOKUP_DIRECT:
-		return inside(c, lk->tab, lk->n, 1) && classes_ok(c, lk->tab, lk->n, lk->mult);
+		return inside(c, lk->tab, lk->n, 1) && classes_ok(c, lk, first);
 	case LOOKUP_RANGE:
-		return rows_ok(c, lk->tab, lk->n, lk->mult);
+		return rows_ok(c, lk, lk->tab, first);
 	case LOOKUP_TOP:
-		return top_ok(c, lk);
+		return top_ok(c, lk, first);
 	}
 	return false;
 }
@@ -174,8 +217,12 @@ static bool lookups_ok(struct check *c)
 	    (h->nr_positions && !h->nr_vectors))
 		return false;
 	for (__u32 i = 0; i < h->nr_lookups; i++, lk++) {
-		if (!lookup_ok(c, lk))
+		if (!lookup_ok(c, lk, !vectors) || (lk->vector == VECTOR_CLASS && entries > 1))
 			return false;
+		if (lk->vector == VECTOR_CLASS) {
+			vectors++;
+			continue;
+		}
 		entries *= lk->mult;
 		if (entries > c->words)
 			return false;
@@ -184,7 +231,7 @@ static bool lookups_ok(struct check *c)
 		if (!inside(c, lk->vector, entries, 1))
 			return false;
 		for (__u32 e = 0; e < entries; e++)
-			if (!root_ok(c, c->word[lk->vector + e]))
+			if (!entry_ok(c, c->word[lk->vector + e], !vectors))
 				return false;
 		entries = 1;
 		vectors++;

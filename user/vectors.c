@@ -430,6 +430,28 @@ __u32 vectors_population(const struct vectors *v, __u32 root)
 	return v->root.node[root].pop;
 }
 
+__u32 vectors_list(const struct vectors *v, __u32 root, __u32 *pos, __u32 max)
+{
+	const struct node *r = &v->root.node[root];
+	const __u64 *mid = v->root.child + r->at;
+	__u32 n = 0;
+
+	for (__u64 m0 = r->mask; m0; m0 &= m0 - 1, mid++) {
+		const struct node *m = &v->mid.node[*mid];
+		const __u64 *leaf = v->mid.child + m->at;
+
+		for (__u64 m1 = m->mask; m1; m1 &= m1 - 1, leaf++) {
+			for (__u64 m2 = *leaf; m2; m2 &= m2 - 1) {
+				if (n == max)
+					return n;
+				pos[n++] = __builtin_ctzll(m0) << 12 | __builtin_ctzll(m1) << 6 |
+					   __builtin_ctzll(m2);
+			}
+		}
+	}
+	return n;
+}
+
 __u32 vectors_roots(const struct vectors *v)
 {
 	return v->root.nr;

@@ -42,6 +42,9 @@ int vectors_and(struct vectors *v, __u32 a, __u32 b, __u32 *root);
 bool vectors_has(const struct vectors *v, __u32 root, __u32 pos);
 __u32 vectors_population(const struct vectors *v, __u32 root);
 
+/* vectors_list() - the first @max positions of a vector, ascending: how many */
+__u32 vectors_list(const struct vectors *v, __u32 root, __u32 *pos, __u32 max);
+
 /* Roots handed out so far: ids are below it. */
 __u32 vectors_roots(const struct vectors *v);
 

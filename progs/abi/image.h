@@ -13,7 +13,8 @@
  * 2. Classes. A field's values that satisfy the same set of positions form a
  *    class. A *lookup* maps a key (abi/packet.h) to its class; one or more
  *    lookups in a row are crossed into a *vector* table: the index
- *    (c1 * n2 + c2) * n3 + c3 selects the root node of a bit vector.
+ *    (c1 * n2 + c2) * n3 + c3 selects the root node of a bit vector. The table of a
+ *    vector of one lookup is that lookup's: its class is the root itself.
  * 3. Bit vectors. The positions a class satisfies, as a tree of three levels of
  *    64-bit masks, absent children not stored, equal subtrees stored once:
  *
@@ -24,6 +25,11 @@
  *    Word indices are relative to the slot; nodes start on even words.
  * 4. The walk (walk.bpf.h) ANDs the vectors from a cursor on, level by level,
  *    and meets the candidates in order. Each has an action record.
+ * 5. The first vector's table may hold a *few* list in place of a root (an odd word):
+ *    the handful of positions in it, with what the vectors behind it would say of
+ *    each as plain ranges. One look at two cache lines then replaces the other
+ *    vectors, whose tables a packet of a new flow would find in no cache. It is the
+ *    most selective vector, so that plain addresses need no more.
  *
  * Worked example. Three rules in INPUT:
  *	0: -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT
@@ -135,6 +141,38 @@ struct img_hdr {
 };
 
 /*
+ * struct img_few - the only positions that a first vector's entry holds
+ * @root:	the same as a bit vector, for packets of another form than FORM_WHOLE
+ * @nr:		positions
+ * @nr_terms:	of all positions together
+ * @pos:	ascending; then @nr_terms struct img_term follow in the same order
+ *
+ * A term says first <= key <= last. Those of one key are alternatives, the last
+ * one marked FEW_KEY; all keys of a position must agree, its last term is marked
+ * FEW_POS. A position has at least one term.
+ */
+struct img_few {
+	__u32 root;
+	__u16 nr;
+	__u16 nr_terms;
+	__u32 pos[];
+};
+
+struct img_term {
+	__u32 key;	/* enum fw_key | FEW_KEY | FEW_POS */
+	__u32 first;
+	__u32 last;
+};
+
+#define FEW_KEY		0x100u
+#define FEW_POS		0x200u
+#define FEW_MAX		4	/* positions */
+#define FEW_MAX_TERMS	16
+
+/* A table's entry is a few list when it is odd; nodes start on even words. */
+#define IMG_IS_FEW(entry)	((entry) & 1)
+
+/*
  * struct img_lookup - one key's class
  * @key:	enum fw_key
  * @method:	LOOKUP_*
@@ -142,7 +180,8 @@ struct img_hdr {
  * @n:		DIRECT: entries (keys >= n use entry n - 1). RANGE: boundaries
  * @mult:	acc = acc * mult + class
  * @vector:	0: more lookups of this vector follow; else word offset of its
- *		root table: root node index = word[vector + acc], then acc = 0.
+ *		table: entry = word[vector + acc], then acc = 0; or VECTOR_CLASS: the
+ *		only lookup of its vector, class = entry.
  *		With nr_positions > 0 there is at least one vector
  *
  * @base, @shift, @buckets: TOP only
@@ -167,6 +206,8 @@ struct img_range {
 	__u32 first;
 	__u32 class;
 };
+
+#define VECTOR_CLASS	1u
 
 struct img_lookup {
 	__u32 key;
@@ -310,6 +351,7 @@ _Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 16), "img_hdr")
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");
 _Static_assert(sizeof(struct img_lookup) == 32, "img_lookup");
 _Static_assert(sizeof(struct img_range) == 8, "img_range");
+_Static_assert(sizeof(struct img_few) == 8 && sizeof(struct img_term) == 12, "few list");
 _Static_assert(sizeof(struct img_iface) == 20, "img_iface");
 _Static_assert(sizeof(struct img_mac) == 8, "img_mac");
 _Static_assert(sizeof(struct img_action) == 32, "img_action: two per cache line");
