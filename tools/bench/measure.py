@@ -49,8 +49,8 @@ def blast(workload, x, series, worlds, frames, deliver=None):
         return
     ns, wrong = {}, {}
     for line in r.stdout.splitlines():
-        name, _, sent, took, seen = line.split()
-        ns.setdefault(name, []).append(int(took) / int(sent))
+        name, _, _, took, seen = line.split()
+        ns.setdefault(name, []).append(int(took))
         if deliver is not None and float(seen) != deliver:
             wrong[name] = "%.1f %% of the" % (100 * float(seen))
     for name, what in wrong.items():
