@@ -34,12 +34,14 @@
  * @fib_flags:		flags of bpf_fib_lookup that this kernel has
  * @fib_src_flag:	BPF_FIB_LOOKUP_SRC where this kernel has it, else 0
  * @reject_cookie:	random: marks the answers of REJECT (reject.bpf.h)
+ * @nr_counters: counter slots of one CPU
  * @features:	IMG_F_* parts that the program holds (else dead code, not loaded)
  */
 const volatile __u32 img_table_mask = (1u << 14) - 1;
 const volatile __u32 img_slot_bytes = 1u << 16;
 const volatile __u32 fib_flags;
 const volatile __u32 features = IMG_F_PROGRAM;
+const volatile __u32 nr_counters = 1024;
 const volatile __u32 fib_src_flag;
 const volatile __u32 reject_cookie[2];
 

@@ -177,7 +177,8 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 		if (!strcmp(name, "image"))
 			err = bpf_map__set_value_size(map, image_bytes(tier));
 		else if (!strcmp(name, "counters"))
-			err = bpf_map__set_max_entries(map, tier->nr_counters);
+			err = bpf_map__set_max_entries(map, tier->nr_counters *
+						       libbpf_num_possible_cpus());
 		else if (feature && !(tier->features & feature))
 			err = bpf_map__set_max_entries(map, 1);
 		else
@@ -240,6 +241,7 @@ static void set_netfilter_type(struct bpf_object *obj)
 		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
 		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
 		skel_->rodata->fib_flags = fib_flags();				\
+		skel_->rodata->nr_counters = (tier)->nr_counters;		\
 		skel_->rodata->fib_src_flag = loader_has_fib_src() ? FIB_SRC : 0;		\
 		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\
 		skel_->rodata->reject_cookie[1] = reject_cookie(1);		\
@@ -272,7 +274,7 @@ static int map_image(struct generation *gen)
 	memset(&info, 0, sizeof(info));
 	if (bpf_obj_get_info_by_fd(gen->counters_fd, &info, &len))
 		return -errno;
-	gen->tier.nr_counters = info.max_entries;
+	gen->tier.nr_counters = info.max_entries / libbpf_num_possible_cpus();
 	return 0;
 }
 

@@ -96,40 +96,41 @@ const struct img_hdr *active_image(const struct generation *gen)
 
 /*
  * counters_read() - counters 0..@n-1, summed over CPUs
- * Batched where the kernel can (5.6; per-CPU arrays 5.13), else one by one.
+ * The map holds one row of counters per CPU. Batched where the kernel can (5.6),
+ * else one by one.
  * Return: 0 or -errno.
  */
 int counters_read(int fd, __u32 n, struct fw_counter *sum)
 {
-	int ncpu = libbpf_num_possible_cpus();
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info), i, got, row, *keys;
 	struct fw_counter *v;
-	__u32 i, got, *keys;
-	int c, err = 0;
+	int err = 0;
 
-	if (ncpu < 0)
-		return ncpu;
-	v = calloc((size_t)n * ncpu ?: 1, sizeof(*v));
-	keys = calloc(n ?: 1, sizeof(*keys));
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	row = info.max_entries / libbpf_num_possible_cpus();
+	v = calloc(info.max_entries ?: 1, sizeof(*v));
+	keys = calloc(info.max_entries ?: 1, sizeof(*keys));
 	if (!v || !keys) {
 		err = -ENOMEM;
 		goto out;
 	}
-	got = n;
-	if (n && bpf_map_lookup_batch(fd, NULL, &i, keys, v, &got, NULL) && errno != ENOENT) {
-		for (i = 0; i < n; i++) {
-			if (bpf_map_lookup_elem(fd, &i, v + (size_t)i * ncpu)) {
+	got = info.max_entries;
+	if (bpf_map_lookup_batch(fd, NULL, &i, keys, v, &got, NULL) && errno != ENOENT) {
+		for (i = 0; i < info.max_entries; i++) {
+			if (bpf_map_lookup_elem(fd, &i, v + i)) {
 				err = -errno;
 				goto out;
 			}
 		}
-		got = n;
 	}
 	memset(sum, 0, n * sizeof(*sum));
-	for (i = 0; i < got; i++) {
-		for (c = 0; c < ncpu; c++) {
-			sum[i].packets += v[(size_t)i * ncpu + c].packets;
-			sum[i].bytes += v[(size_t)i * ncpu + c].bytes;
-		}
+	for (i = 0; i < info.max_entries; i++) {
+		if (i % row >= n)
+			continue;
+		sum[i % row].packets += v[i].packets;
+		sum[i % row].bytes += v[i].bytes;
 	}
 out:
 	free(v);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * abi/counters.h - per-CPU counters, indexed by a stable slot
+ * abi/counters.h - counters, a row of them per CPU, indexed by a stable slot
  *
  * A rule keeps its slot for life; inserts and deletes move no counters. The
  * datapath only ever adds. User space never writes a counter: zeroing or
