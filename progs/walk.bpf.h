@@ -242,6 +242,21 @@ static long walk_step(__u32 step, struct fw *fw)
 	return walk_obey(fw, pos);
 }
 
+/* The short cut of img_hdr.fast. Return: 1: the packet is accepted, and counted. */
+static __always_inline int walk_established(struct fw *fw, const struct img_hook *h, __u32 hook)
+{
+	const struct fw_pkt *pkt = &fw->w->pkt;
+	__u32 fast, class = pkt->key[hook == HOOK_OUTPUT ? KEY_OIF : KEY_IIF];
+
+	fast = *(const __u32 *)(fw->img.base + offsetof(struct img_hdr, fast) + hook * 4);
+	if (!(fast & FAST_STATES & pkt->key[KEY_CTSTATE]) || class >= FAST_IFACES ||
+	    fast >> FAST_IFACE_SHIFT >> class & 1)
+		return 0;
+	count(action_at(fw, h->start + (fast >> FAST_OFFSET_SHIFT & FAST_OFFSET_MAX))->slot,
+	      pkt->tot_len);
+	return 1;
+}
+
 /*
  * walk_chain() - the verdict of built-in chain pkt.hook
  * Return: WALK_ACCEPT, WALK_DROP, WALK_HOTDROP or WALK_REJECT (w->verdict_arg).
@@ -257,6 +272,8 @@ static __noinline int walk_chain(struct fw *fw)
 	h = (const void *)(fw->img.base + offsetof(struct img_hdr, hook) + hook * sizeof(*h));
 	if (h->start != h->end) {
 		w->actions = img_hdr_word(&fw->img, actions);
+		if (features & IMG_F_CT && walk_established(fw, h, hook))
+			return WALK_ACCEPT;
 		w->depth = 0;
 		w->verdict = WALK_ON;
 		w->addrtype[0] = w->addrtype[1] = 0;

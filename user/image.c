@@ -318,6 +318,8 @@ int image_build(const struct plan *plan, const struct class_limits *lim, struct 
 		goto out;
 
 	memcpy(hdr.hook, plan->hook, sizeof(hdr.hook));
+	for (int i = 0; i < NR_HOOKS; i++)
+		hdr.fast[i] = shortcut(plan, i);
 	hdr.flags = used_flags(plan, &c);
 	hdr.nr_slots = plan->nr_slots;
 	imgbuf_alloc(&b, sizeof(hdr) / 4, LINE);

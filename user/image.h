@@ -94,6 +94,9 @@ struct plan {
 int image_build(const struct plan *plan, const struct class_limits *lim, struct image *img,
 		struct lower_err *err);
 
+/* shortcut() - img_hdr.fast of a hook whose positions are placed; 0: none (shortcut.c) */
+__u32 shortcut(const struct plan *plan, int hook);
+
 /*
  * image_dump() - the image, readable: hooks, lookups, positions with their actions
  * @word:	an image that image_verify() accepts

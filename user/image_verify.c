@@ -338,6 +338,14 @@ static bool actions_ok(struct check *c)
 	for (__u32 pos = 0; pos < h->nr_positions; pos++)
 		if (!action_ok(c, pos))
 			return false;
+	for (int i = 0; i < NR_HOOKS; i++) {
+		__u64 at = h->hook[i].start + (h->fast[i] >> FAST_OFFSET_SHIFT & FAST_OFFSET_MAX);
+		const struct img_action *all = (const void *)(c->word + h->actions);
+
+		if (h->fast[i] & FAST_STATES && (at >= h->hook[i].end ||
+		    at >= h->nr_positions || all[at].act != ACT_ACCEPT))
+			return false;
+	}
 	for (int i = 0; i < NR_HOOKS; i++)
 		if (!interval_ok(c, h->hook[i].start, h->hook[i].end) ||
 		    h->hook[i].policy > ACT_DROP || h->hook[i].slot >= h->nr_slots)

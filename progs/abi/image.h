@@ -117,6 +117,17 @@ struct img_hook {
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC))
 
+/*
+ * img_hdr.fast: a packet whose state is one of FAST_STATES & fast, and whose input (in
+ * OUTPUT: output) interface has a class below FAST_IFACES without a bit in fast >>
+ * FAST_IFACE_SHIFT, is accepted by position start + (fast >> FAST_OFFSET_SHIFT & MAX).
+ */
+#define FAST_STATES		0x1fu
+#define FAST_OFFSET_SHIFT	5
+#define FAST_OFFSET_MAX		7u
+#define FAST_IFACE_SHIFT	8
+#define FAST_IFACES		24u
+
 /* Start of a slot. Offsets are in words from the slot's first word. */
 struct img_hdr {
 	__u32 magic;
@@ -137,7 +148,7 @@ struct img_hdr {
 	__u32 rules;		/* first word of the rules' binary form */
 	__u32 rules_bytes;
 	__u32 nr_slots;		/* counter slots in use: highest + 1 */
-	__u32 pad[3];
+	__u32 fast[NR_HOOKS];	/* short cut, see FAST_* */
 };
 
 /*
