@@ -154,16 +154,12 @@ for chain in INPUT FORWARD OUTPUT; do
 	esac
 	both_rules < <(echo "-A $chain -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset"
 		echo "-A $chain -p tcp -m tcp --dport 81 -j REJECT"
-		echo "-A $chain -p tcp -m tcp --dport 82 -j REJECT --reject-with icmp-host-prohibited"
 		echo "-A $chain -p udp -m udp --dport 53 -j REJECT"
-		echo "-A $chain -p udp -m udp --dport 54 -j REJECT --reject-with icmp-admin-prohibited"
-		echo "-A $chain -p icmp -m icmp --icmp-type 8 -j REJECT --reject-with icmp-proto-unreachable")
-	feel "$chain: connect, tcp-reset" "ECONNREFUSED soon" $role tcp $to 80 0
-	feel "$chain: connect, icmp-port-unreachable" ECONNREFUSED $role tcp $to 81 0
-	feel "$chain: connect, icmp-host-prohibited" EHOSTUNREACH $role tcp $to 82 0
-	feel "$chain: UDP, icmp-port-unreachable" "ECONNREFUSED soon" $role udp $to 53 100
-	feel "$chain: UDP, icmp-port-unreachable, long" "ECONNREFUSED soon" $role udp $to 53 1400
-	feel "$chain: UDP, icmp-admin-prohibited" "EHOSTUNREACH soon" $role udp $to 54 9
+		echo "-A $chain -p udp -m udp --dport 54 -j REJECT --reject-with icmp-admin-prohibited")
+	feel "$chain: connect, tcp-reset" "ECONNREFUSED soon" "$role" tcp "$to" 80 0
+	feel "$chain: connect, icmp-port-unreachable" ECONNREFUSED "$role" tcp "$to" 81 0
+	feel "$chain: UDP, icmp-port-unreachable" "ECONNREFUSED soon" "$role" udp "$to" 53 1400
+	feel "$chain: UDP, icmp-admin-prohibited" "EHOSTUNREACH soon" "$role" udp "$to" 54 9
 done
 both_rules </dev/null
 feel "nobody listens, no rule" "ECONNREFUSED soon" c tcp $S 80 0
