@@ -33,6 +33,8 @@ static const struct refusal targets[] = {
 static const struct refusal matches[] = {
 	/* Receive packet steering comes between this hook and the kernel's. */
 	{ "cpu", ON_MODE(MODE_XDP), "the stack may run on another CPU than the driver" },
+	/* With br_netfilter bridged frames come by here. */
+	{ "physdev", ON_MODE(MODE_NETFILTER), "bridged frames cannot be told from it" },
 	/* Of the kernel's connection table, extensions are not read. */
 	{ "connbytes", ON_MODE(MODE_NETFILTER), "the kernel's counts cannot be read from it" },
 	{ "connlimit", ON_MODE(MODE_NETFILTER), "the kernel's table cannot be searched from it" },

@@ -119,7 +119,6 @@ const struct match_op other_matches[] = {
 	{ "cgroup", 0, 255, .hooks = IN | OUT },
 	{ "socket", 0, 255, .hooks = IN },
 	{ "rpfilter", 0, 255, .nofilter = true },
-	{ "physdev", .size = sizeof(struct xt_physdev_info), .check = check_physdev },
 	{ "devgroup", .size = sizeof(struct xt_devgroup_info), .check = check_devgroup },
 	{ "policy", .size = sizeof(struct xt_policy_info), .check = check_policy },
 	{ "osf", .proto = IPPROTO_TCP, .hooks = IN | FWD },

@@ -80,6 +80,8 @@ twin_start
 		printf -- "-A %s -m set --match-set $rule --return-nomatch\n" INPUT FORWARD OUTPUT
 		printf -- "-A FORWARD -m set ! --match-set $rule --return-nomatch\n"
 	done
+	[ "$HOOK" = netfilter ] ||
+		printf -- '-A %s -m physdev %s --physdev-is-bridged\n' FORWARD '' FORWARD ! INPUT '' INPUT !
 	echo "-A FORWARD -m set --match-set ip src -m set --match-set ipport dst,dst -j DROP"
 	echo COMMIT
 } >"$TMP/wanted"
@@ -195,5 +197,19 @@ if [ "$DUT" = bpf ]; then
 	tap_refused "a list with it" dut -A INPUT -m set --match-set ipmacs src,src
 	tap_refused "counters of elements" dut -A INPUT -m set --match-set ip src --packets-gt 1
 	tap_refused "-j SET" dut -A INPUT -j SET --add-set ip src
+	# a real one: kube-router's network policies
+	kube=$REPO/../shared/rulesets/kube-router-11pods
+	if [ "$HOOK" != netfilter ] && [ -r "$kube.rules" ]; then
+		sets <"$kube.ipset"
+		sed -n '/^\*filter/,/^COMMIT/p' "$kube.rules" | both_restore
+		tap_ok $? "kube-router's rules"
+		agree "pods, allowed and not" < <(
+			for s in 5 8 9 12 200; do
+				for d in 5 8 9 12 200; do
+					echo "c tcp 10.42.0.$s:4000 10.42.0.$d:80 flags=S seq=$s$d"
+				done
+			done
+		)
+	fi
 fi
 tap_done
