@@ -21,7 +21,7 @@ import measure
 import report
 import world
 
-WORKLOADS = ("rules",)
+WORKLOADS = ("rules", "papers", "classbench", "updates")
 
 
 def main():
