@@ -27,6 +27,7 @@ RULESETS=${RULESETS:-300}
 TWIN_FRAMES=${TWIN_FRAMES:-250}
 KINDS=${KINDS:-oracle twins real}
 RECORD=$REPO/Documentation/soak.csv
+COMMIT=$(git -C "$REPO" rev-parse --short=12 HEAD)	# of the build, not of the end
 TMP=$(mktemp -d) || exit 1
 trap 'rm -rf "$TMP"' EXIT
 bad=0
@@ -45,7 +46,7 @@ differences() {
 # record HOOK WHAT RULESETS PACKETS DIFFERENCES START
 record() {
 	printf '%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n' "$(date -u +%Y-%m-%dT%H:%MZ)" \
-		"$(git -C "$REPO" rev-parse --short=12 HEAD)" "$(uname -r)" "$1" "$2" "$SEED" "$3" "$4" "$5" \
+		"$COMMIT" "$(uname -r)" "$1" "$2" "$SEED" "$3" "$4" "$5" \
 		$((SECONDS - $6)) | tee -a "$RECORD"
 	[ "$5" = 0 ] || { bad=1; cp "$TMP/out" "$BUILD/soak-$1-$2.log"; echo "see $BUILD/soak-$1-$2.log"; }
 }
