@@ -15,10 +15,13 @@
 #include "late_connlimit.bpf.h"
 #endif
 #include "late_ct.bpf.h"
+#include "late_hashlimit.bpf.h"
 #include "late_l4.bpf.h"
 #include "late_payload.bpf.h"
 #include "late_set.bpf.h"
+#include "late_recent.bpf.h"
 #include "late_state.bpf.h"
+#include "late_time.bpf.h"
 #include "maps.bpf.h"
 
 /* Records in one rule, more than any command line can hold. */
@@ -96,6 +99,24 @@ static long late_step(__u32 i, struct late_run *l)
 	case LATE_STATISTIC:
 		if (features & IMG_F_STATE)
 			r = late_statistic(fw, d);
+		break;
+	case LATE_QUOTA:
+		if (features & IMG_F_STATE)
+			r = late_quota(fw, d);
+		break;
+	case LATE_HASHLIMIT:
+		if (features & IMG_F_HASHLIMIT)
+			r = late_hashlimit(fw, d);
+		not = 0;
+		break;
+	case LATE_RECENT:
+		if (features & IMG_F_RECENT)
+			r = late_recent(fw, d);
+		not = 0;
+		break;
+	case LATE_TIME:
+		if (features & IMG_F_TIME)
+			r = late_time(fw, d);
 		break;
 	case LATE_CPU:
 		r = bpf_get_smp_processor_id() == img_word(&im, d);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * late_state.bpf.h - late matches that remember: limit, statistic
+ * late_state.bpf.h - late matches that remember: limit, statistic, quota
  *
  * One row of late_state per match, shared by all CPUs, under a spin lock that is
  * held for a few instructions. The map outlives the image, and a generation of
@@ -11,13 +11,14 @@
 #define BPFIPT_LATE_STATE_BPF_H
 
 #include "abi/late.h"
+#include "abi/late_rate.h"
 #include "late_l4.bpf.h"
 #include "maps.bpf.h"
 
 /*
  * struct late_row
  * @born:	as in struct late_state_ref
- * @prev:	limit: jiffies when the bucket was last filled
+ * @prev:	limit: jiffies when the bucket was last filled; quota: bytes left
  * @value:	limit: credits; statistic: the counter
  */
 struct late_row {
@@ -93,6 +94,32 @@ static __noinline int late_statistic(struct fw *fw, __u32 d)
 	row->value = next;
 	bpf_spin_unlock(&row->lock);
 	return next ? LATE_NO_MATCH : LATE_MATCH;
+}
+
+/* LATE_QUOTA; @d: word of struct late_quota */
+static __noinline int late_quota(struct fw *fw, __u32 d)
+{
+	struct img im = fw->img;
+	__u32 id = img_word(&im, d), born = img_word(&im, d + 1), len = fw->w->pkt.tot_len;
+	__u64 quota = img_word(&im, d + 2) | (__u64)img_word(&im, d + 3) << 32;
+	struct late_row *row = bpf_map_lookup_elem(&late_state, &id);
+	int r = LATE_NO_MATCH;
+
+	if (!row)
+		return LATE_DROP_NOW;
+	bpf_spin_lock(&row->lock);
+	if (row->born != born) {
+		row->born = born;
+		row->prev = quota;
+	}
+	if (row->prev >= len) {
+		row->prev -= len;
+		r = LATE_MATCH;
+	} else {
+		row->prev = 0;	/* not even small packets from now on */
+	}
+	bpf_spin_unlock(&row->lock);
+	return r;
 }
 
 #endif /* BPFIPT_LATE_STATE_BPF_H */

@@ -20,7 +20,9 @@
 
 #include "abi/ct.h"
 #include "abi/ipset.h"
+#include "abi/late_rate.h"
 #include "fw.bpf.h"
+#include "hashlimit.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -127,6 +129,42 @@ struct set_probe {
 };
 
 /*
+ * struct hashlimit_work - a packet and its rule, as hashlimit_run() needs them
+ * @key:	of the packet's bucket
+ * @rec:	the rule's record
+ * @fresh:	a bucket as it is when made
+ * @len:	bytes of the packet
+ */
+struct hashlimit_work {
+	struct hashlimit_key key;
+	struct late_hashlimit rec;
+	__u32 len;
+	struct hashlimit_entry fresh;
+	struct hashlimit_conf conf;
+	__u64 now;
+};
+
+/*
+ * struct recent_args - what is asked of a list of recent
+ * @edit:	enum recent_op when user space asks, 0 for a packet
+ * @mask:	times kept - 1
+ * @ttl:	of the packet, 0: none
+ * @now:	jiffies
+ * The rest as in struct late_recent.
+ */
+struct recent_args {
+	__u64 now;
+	__u32 born;
+	__u32 flags;
+	__u32 edit;
+	__u32 addr;
+	__u32 mask;
+	__u32 seconds;
+	__u32 hits;
+	__u8 ttl;
+};
+
+/*
  * struct walk - one packet's journey through the rules
  * @pkt:	the packet's keys
  * @root:	root node of each vector; @mid: its node under the current bit @a
@@ -135,11 +173,11 @@ struct set_probe {
  * @m0, @m1, @m2: candidates not yet visited, per level
  * @cur, @end:	positions [cur, end) of the chain under evaluation
  * @base:	position of bit 0 of the current leaf
- * @late:	of the late match under way
  * @addrtype:	source's and destination's, as addr_type() says; 0: not looked up yet
  * @ct:		its connection
  * @few:	word of the few list that stands for all vectors, 0: none; @hits: bit
  *		per position of it that agrees. @m2 are then bits of @hits
+ * @late, @hashlimit, @recent: of the late match under way
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
  * @busy:	claimed by a packet (FW_NETFILTER)
@@ -169,12 +207,16 @@ struct walk {
 	__u32 root[IMG_MAX_VECTORS];
 	__u32 mid[IMG_MAX_VECTORS];
 	__u32 stack[IMG_MAX_DEPTH];
-	__u32 late[LATE_SCRATCH];
 	__u8 text[LATE_TEXT];
 	struct ct_view ct;
 	__u32 busy;
 	__u32 row;
 	struct set_probe set;
+	union {
+		__u32 late[LATE_SCRATCH];
+		struct hashlimit_work hashlimit;
+		struct recent_args recent;
+	};
 };
 
 #ifdef FW_NETFILTER

@@ -225,4 +225,29 @@ int fw_answer(struct __sk_buff *skb)
 	return reject_send(skb, meta.type);
 }
 
+/* `bpf-iptables recent' at work, under the lock that packets take (user/named_view.c) */
+SEC("tc")
+int fw_named(struct __sk_buff *skb)
+{
+	struct recent_edit ask = {};
+	struct recent_args a = {};
+
+	if (!(features & (IMG_F_RECENT | IMG_F_HASHLIMIT)))
+		return -1;
+	if (bpf_skb_load_bytes(skb, 0, &ask, sizeof(ask)))
+		return -1;
+	ask.now = bpf_jiffies64();
+	if (bpf_skb_store_bytes(skb, 0, &ask, sizeof(ask), 0))
+		return -1;
+	if (!(features & IMG_F_RECENT) || ask.op == RECENT_NOW)
+		return 0;
+	a.born = ask.list.born;
+	a.flags = ask.flags | (ask.op == RECENT_DEL ? RECENT_REMOVE : RECENT_SET);
+	a.edit = ask.op;
+	a.addr = ask.addr;
+	a.mask = ask.stamps;
+	a.now = ask.now;
+	return recent_run(&a, ask.list.id) < 0 ? -1 : 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -39,6 +39,10 @@ int log_main(int argc, char **argv);
 int conntrack_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 
+/* user/named_view.c */
+int recent_main(int argc, char **argv);
+int hashlimit_main(int argc, char **argv);
+
 /*
  * netns_option() - obey `-n NAME` or `--netns NAME` as the first argument
  * @argc, @argv: the two words are taken out when they were obeyed

@@ -383,7 +383,7 @@ int compile_limited(const struct ruleset *rs, const struct iface *ifs, size_t nr
 				 "ruleset too big: more than %d MAC addresses", MAC_CLASS_MAX);
 		goto out;
 	}
-	ret = lower_all(&c, &(struct lower_ctx){ .ifc = ifc, .mac = mc });
+	ret = lower_all(&c, &(struct lower_ctx){ .ifc = ifc, .mac = mc, .rs = rs });
 	if (!ret)
 		ret = place(&c);
 	if (!ret)

@@ -11,9 +11,11 @@
 #include <stdlib.h>
 
 #include "../progs/abi/ipset.h"
+#include "../progs/abi/late.h"
 #include "../progs/abi/late_payload.h"
 #include "../progs/abi/late_ct.h"
 #include "../progs/abi/log.h"
+#include "../progs/abi/late_rate.h"
 #include "compile.h"
 #include "image.h"
 
@@ -270,6 +272,17 @@ static bool late_key_ok(const struct img_late *rec)
 		return rec->words == 1 + sizeof(struct late_set) / 4 && rec->data[0] < SETS_MAX;
 	case LATE_CONNLIMIT:
 		return rec->words == 1 + sizeof(struct late_connlimit) / 4;
+	case LATE_QUOTA:
+		return rec->words == 1 + sizeof(struct late_quota) / 4 &&
+		       rec->data[0] < LATE_STATES;
+	case LATE_HASHLIMIT:
+		return rec->words == 1 + sizeof(struct late_hashlimit) / 4 &&
+		       rec->data[0] < HASHLIMIT_TABLES;
+	case LATE_RECENT:
+		return rec->words == 1 + sizeof(struct late_recent) / 4 &&
+		       rec->data[0] < (rec->data[2] & RECENT_BIG ? RECENT_BIG_LISTS : RECENT_LISTS);
+	case LATE_TIME:
+		return rec->words == 1 + sizeof(struct late_time) / 4;
 	}
 	return true;
 }

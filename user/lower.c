@@ -22,6 +22,7 @@ static const struct match_op *const match_tables[] = {
 	l4_matches,
 	ip_matches,
 	state_matches,
+	rate_matches,
 	ct_matches,
 	payload_matches,
 	host_matches,

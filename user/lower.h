@@ -94,12 +94,14 @@ int rule_check(const struct rule *r, unsigned int hooks, struct lower_err *err);
  * struct lower_ctx - what lowering needs to know beside the rule
  * @ifc: interface-name classes (ifclass.h)
  * @mac: MAC address classes (macclass.h); NULL when no rule uses `-m mac'
+ * @rs: where the tables of hashlimit and recent are (named.h), or NULL
  */
 struct ifclasses;
 struct macclasses;
 struct lower_ctx {
 	const struct ifclasses *ifc;
 	const struct macclasses *mac;
+	const struct ruleset *rs;
 };
 
 /*

@@ -168,6 +168,7 @@ struct match_op {
 extern const struct match_op l4_matches[];	/* lower_l4.c */
 extern const struct match_op ip_matches[];	/* lower_ip.c */
 extern const struct match_op state_matches[];	/* lower_state.c */
+extern const struct match_op rate_matches[];	/* lower_rate.c */
 extern const struct match_op ct_matches[];	/* lower_ct.c */
 extern const struct match_op payload_matches[];	/* lower_payload.c */
 extern const struct match_op host_matches[];	/* lower_host.c */

@@ -39,6 +39,8 @@ static const struct applet words[] = {
 	{ "monitor",	monitor_main },
 	{ "refresh",	refresh_main },
 	{ "conntrack",	conntrack_main },
+	{ "hashlimit",	hashlimit_main },
+	{ "recent",	recent_main },
 	{ "log",	log_main },
 	{ "status",	status_main },
 };

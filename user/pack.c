@@ -5,6 +5,7 @@
  *	struct pack_hdr
  *	struct pack_chain	x nr_chains, in the ruleset's order
  *	struct pack_rule, entry	x nr_rules, chain by chain, in order
+ *	struct named		x nr_named
  *
  * Everything is host byte order: the bytes never leave the machine. A jump is
  * the index of its chain. Unpacking copies into fresh memory and trusts nothing:
@@ -17,10 +18,11 @@
 #include <linux/netfilter.h>
 
 #include "heap.h"
+#include "named.h"
 #include "ruleset.h"
 
 #define PACK_MAGIC	0x53525046u	/* "FPRS" */
-#define PACK_VERSION	1u
+#define PACK_VERSION	2u
 #define NO_JUMP		0xffffffffu
 
 #define PACK_DROP	0x1u		/* chain: policy */
@@ -37,6 +39,8 @@ struct pack_hdr {
 	__u64 bytes;		/* header included */
 	__u32 nr_chains;
 	__u32 nr_rules;
+	__u32 nr_named;
+	__u32 pad;
 };
 
 struct pack_chain {
@@ -58,7 +62,7 @@ struct pack_rule {
 	__u64 bytes;
 };
 
-_Static_assert(sizeof(struct pack_hdr) == 24, "pack_hdr has no holes");
+_Static_assert(sizeof(struct pack_hdr) == 32, "pack_hdr has no holes");
 _Static_assert(sizeof(struct pack_chain) == 64, "pack_chain has no holes");
 _Static_assert(sizeof(struct pack_rule) == 32, "pack_rule has no holes");
 
@@ -86,6 +90,8 @@ int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
 		hdr.nr_rules += c->nr_rules;
 	}
 	hdr.nr_chains = rs->nr_chains;
+	hdr.nr_named = rs->nr_named;
+	total += rs->nr_named * sizeof(*rs->named);
 	hdr.bytes = total;
 
 	block = malloc(total);
@@ -121,6 +127,8 @@ int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
 			p = mempcpy(p, r->entry, r->entry->next_offset);
 		}
 	}
+	if (rs->nr_named)
+		memcpy(p, rs->named, rs->nr_named * sizeof(*rs->named));
 	*bytes = block;
 	*len = total;
 	return 0;
@@ -260,6 +268,26 @@ out:
 	return err;
 }
 
+static int unpack_named(struct ruleset *rs, __u32 n, struct cursor *cur)
+{
+	if (!n)
+		return 0;
+	if (n > cur->left / sizeof(*rs->named))
+		return -EBADMSG;
+	rs->named = calloc(n, sizeof(*rs->named));
+	if (!rs->named)
+		return -ENOMEM;
+	for (; rs->nr_named < n; rs->nr_named++) {
+		struct named *t = &rs->named[rs->nr_named];
+
+		take(cur, t, sizeof(*t));
+		if (t->kind >= NR_NAMED_KINDS || !t->name[0] || !t->born ||
+		    !terminated(t->name, sizeof(t->name)))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
 /**
  * ruleset_unpack() - the inverse of ruleset_pack()
  * @bytes:	any alignment, any content
@@ -302,6 +330,9 @@ int ruleset_unpack(const void *bytes, size_t len, struct ruleset **rs)
 				goto out;
 		}
 	}
+	err = unpack_named(new, hdr.nr_named, &cur);
+	if (err)
+		goto out;
 	err = cur.left || rules != hdr.nr_rules ? -EBADMSG : 0;
 out:
 	if (err) {

@@ -27,6 +27,7 @@
 
 #include "compile.h"
 #include "instance_int.h"
+#include "named.h"
 #include "ruleset.h"
 #include "sets.h"
 #include "state.h"
@@ -259,6 +260,8 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 		ret = assign_slots(rs);
 	if (!ret)
 		ret = states_assign(rs, in ? active_image(&in->gen) : NULL, err);
+	if (!ret)
+		ret = named_assign(rs, in ? active_image(&in->gen) : NULL, err);
 	if (!ret)
 		ret = compile(rs, d->ifs, d->nr_ifs, &d->img, err);
 	if (!ret)

@@ -120,6 +120,7 @@ void ruleset_free(struct ruleset *rs)
 		free(rs->chains[i]);
 	}
 	free(rs->chains);
+	free(rs->named);
 	free(rs);
 }
 

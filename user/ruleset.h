@@ -20,6 +20,7 @@
 #define CHAIN_NAME_MAX	29	/* iptables: "must be under 29 chars" */
 
 struct chain;
+struct named;
 
 /*
  * struct rule
@@ -67,11 +68,14 @@ struct chain {
 /*
  * struct ruleset - INPUT, FORWARD, OUTPUT first, then user chains sorted by name
  * (the order of iptables-legacy's -L, -S and -save)
+ * @named:	@nr_named tables of hashlimit and recent (named.h), set by a commit
  */
 struct ruleset {
 	struct chain **chains;
 	size_t nr_chains;
 	size_t cap_chains;
+	struct named *named;
+	size_t nr_named;
 };
 
 struct ruleset *ruleset_new(void);	/* three empty built-in chains, ACCEPT */

@@ -2,7 +2,7 @@
 /*
  * state.c - rows of the map late_state, given to the matches that remember
  *
- * Such a match (limit, statistic) ends, in iptables' binary form, in a pointer that
+ * Such a match (limit, statistic, quota) ends, in iptables' binary form, in a pointer that
  * is the kernel's own: iptables neither sets it, nor shows it, nor compares it. Here
  * it holds the match's row (struct match_state), so that it stays with the rule, in
  * the packed ruleset too, and a rule that is new has none:
@@ -46,7 +46,8 @@ static void mark_image(const struct img_hdr *h, bool *used)
 		     rec = (const void *)((const __u32 *)rec + rec->words)) {
 			unsigned int op = rec->op & ~LATE_NOT;
 
-			if ((op == LATE_LIMIT || op == LATE_STATISTIC || op == LATE_CONNLIMIT) &&
+			if ((op == LATE_LIMIT || op == LATE_STATISTIC || op == LATE_CONNLIMIT ||
+			     op == LATE_QUOTA) &&
 			    rec->data[0] < LATE_STATES)
 				used[rec->data[0]] = true;
 		}

@@ -64,7 +64,7 @@
 #define IMG_MAX_LOOKUPS		20	/* key lookups per packet */
 #define IMG_MAX_DEPTH		256	/* nested jumps */
 #define IMG_MAX_PROBE		64	/* slots looked at in a hash table */
-#define IMG_SLACK		64	/* bytes behind the last slot, see img_record() */
+#define IMG_SLACK		128	/* bytes behind the last slot, see img_record() */
 
 /*
  * struct img_map - start of the image map's value; slots follow it
@@ -114,6 +114,10 @@ struct img_hook {
 #define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
 #define IMG_F_SET	0x1000u	/* set: the mirror of ipsets */
 #define IMG_F_FIB_SRC	0x80000000u /* REJECT with ICMP in FORWARD: Linux 6.7 (user/capability.c) */
+#define IMG_F_HASHLIMIT	0x80u
+#define IMG_F_RECENT	0x100u
+#define IMG_F_TIME	0x8000u
+#define IMG_F_RECENT_BIG 0x40000u /* recent --hitcount over RECENT_STAMPS */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC))
 
@@ -346,6 +350,10 @@ enum img_late_op {
 	LATE_CONNBYTES,
 	LATE_SET,	/* struct late_set: abi/ipset.h */
 	LATE_CONNLIMIT,	/* begins with struct late_state_ref */
+	LATE_QUOTA,	/* these four: abi/late_rate.h */
+	LATE_HASHLIMIT,
+	LATE_RECENT,
+	LATE_TIME,
 	NR_LATE_OPS,
 };
 

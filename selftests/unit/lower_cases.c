@@ -158,7 +158,9 @@ static struct lowered low;
 
 static int lower_lab(struct lower_err *err)
 {
-	struct lower_ctx ctx = { ifclasses_build(&lab.rs, NULL, 0), macclasses_build(&lab.rs) };
+	struct lower_ctx ctx = {
+		.ifc = ifclasses_build(&lab.rs, NULL, 0), .mac = macclasses_build(&lab.rs),
+	};
 	int ret;
 
 	err->msg[0] = '\0';
