@@ -11,6 +11,7 @@
 #define BPFIPT_CLASSIFIER_BPF_H
 
 #include "fw.bpf.h"
+#include "early.bpf.h"
 #include "maps.bpf.h"
 
 /*
@@ -67,6 +68,7 @@ static long classify_step(__u32 i, struct fw *fw)
 	key = lk->key;
 	if (key >= NR_KEYS || v >= IMG_MAX_VECTORS)
 		return 1;
+	early_key(w, key);
 	class = lookup_class(&im, lk, w->pkt.key[key]);
 	if (lk->vector == VECTOR_CLASS) {
 		root = class;
@@ -79,7 +81,7 @@ static long classify_step(__u32 i, struct fw *fw)
 		root = img_word(&im, lk->vector + acc);
 	}
 	if (IMG_IS_FEW(root)) {
-		if (likely(w->pkt.form == FORM_WHOLE)) {
+		if (EARLY_FEW && likely(w->pkt.form == FORM_WHOLE)) {
 			w->few = root - 1;
 			return 1;
 		}

@@ -56,6 +56,8 @@ static long late_step(__u32 i, struct late_run *l)
 	__u32 key, r = LATE_DROP_NOW, not = head & LATE_NOT;
 
 	l->off += head >> 16;
+	if (!early_late(fw->w, head & 0x7fff, img_word(&im, d)))
+		return 1;
 	switch (head & 0x7fff) {
 	case LATE_END:
 		l->result = LATE_MATCH;

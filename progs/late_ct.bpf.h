@@ -10,7 +10,7 @@
 #define BPFIPT_LATE_CT_BPF_H
 
 #include "abi/late_ct.h"
-#ifdef FW_NETFILTER
+#ifdef FW_KERNEL_CT
 #include "abi/ct.h"
 #else
 #include "ct_view.bpf.h"
@@ -32,7 +32,7 @@ static __always_inline int ctinfo_fails(__u32 match, __u32 not, __u32 bit, int r
  */
 static __always_inline __u32 ctinfo_expires(const struct ct_view *v, __u32 hz)
 {
-#ifdef FW_NETFILTER
+#ifdef FW_KERNEL_CT
 	return hz ? v->left / hz : 0;	/* the kernel's own jiffies */
 #else
 	__u32 secs = v->left / 1000000000;
@@ -128,7 +128,7 @@ static __noinline int late_connbytes(struct fw *fw, __u32 d)
 	return n < to || n > from ? LATE_MATCH : LATE_NO_MATCH;
 }
 
-#ifndef FW_NETFILTER	/* such a program cannot write to the kernel's entry */
+#ifndef FW_KERNEL_CT	/* such a program cannot write to the kernel's entry */
 static __always_inline __u32 shifted(__u32 v, __s32 shift)
 {
 	return shift < 0 ? v >> (-shift & 31) : v << (shift & 31);

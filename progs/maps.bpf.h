@@ -11,7 +11,7 @@
  * events	what is no rule's doing, by enum fw_event.
  * scratch	the packet under way. tc and XDP programs run with bottom halves off,
  *		so one per CPU is enough; a netfilter program is interrupted by others
- *		(FW_NETFILTER) and claims one of several. In a map, not on the stack:
+ *		(FW_INTERRUPTED) and claims one of several. In a map, not on the stack:
  *		512 bytes are too few, and the verifier does not multiply states by its
  *		contents.
  */
@@ -71,6 +71,9 @@ struct ct_view {
 	struct ct_tuple orig;
 	struct ct_tuple reply;
 };
+
+/* Rules that a packet may hit and still be dropped early (early.bpf.h), a power of two. */
+#define EARLY_HITS	32
 
 /* Words that a late match may keep state in while it loops (sctp: 8 and 1). */
 #define LATE_SCRATCH	9
@@ -180,8 +183,9 @@ struct recent_args {
  * @late, @hashlimit, @recent: of the late match under way
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
- * @busy:	claimed by a packet (FW_NETFILTER)
+ * @busy:	claimed by a packet (FW_INTERRUPTED)
  * @row:	number of this row of the scratch, for maps that have as many
+ * @unsure, @hits, @nr_hits: of early.bpf.h
  * @set:	look-up in an ipset
  */
 struct walk {
@@ -211,6 +215,9 @@ struct walk {
 	struct ct_view ct;
 	__u32 busy;
 	__u32 row;
+	__u32 unsure;
+	__u32 nr_hits;
+	__u32 hits[EARLY_HITS];
 	struct set_probe set;
 	union {
 		__u32 late[LATE_SCRATCH];
@@ -219,7 +226,7 @@ struct walk {
 	};
 };
 
-#ifdef FW_NETFILTER
+#ifdef FW_INTERRUPTED
 #define SCRATCH_ROWS	8
 #else
 #define SCRATCH_ROWS	1
@@ -239,7 +246,7 @@ struct fw {
 	fw_ctx_t *ctx;
 };
 
-#ifdef FW_NETFILTER
+#ifdef FW_INTERRUPTED
 /* LOCAL_OUT runs in process context: a softirq, or another task, may come in between. */
 #define fw_add(p, n)	((void)__sync_fetch_and_add(p, n))
 #else

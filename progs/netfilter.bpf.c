@@ -16,6 +16,8 @@
  * registered while a rule asks for it.
  */
 #define FW_NETFILTER
+#define FW_INTERRUPTED
+#define FW_KERNEL_CT
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

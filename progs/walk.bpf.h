@@ -87,7 +87,7 @@ static __always_inline void walk_mark(struct fw *fw, __u32 pos, const struct img
 	}
 }
 
-#ifndef FW_NETFILTER
+#ifndef FW_KERNEL_CT
 /* CONNMARK: what it writes to the packet is what MARK would. */
 static __always_inline void walk_connmark(struct fw *fw, __u32 pos, const struct img_action *act)
 {
@@ -115,14 +115,16 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	if (act->late) {
 		int r = late_run(fw, act->late);
 
-		if (r == LATE_DROP_NOW) {
+		if (r == LATE_DROP_NOW) {	/* early.bpf.h: or unsure */
 			w->verdict = WALK_HOTDROP;
 			return 1;
 		}
 		if (r != LATE_MATCH)
 			return 0;
 	}
-	count(act->slot, w->pkt.tot_len);
+	if (!early_act(w, act->act))
+		return 1;
+	count_rule(fw, act->slot);
 
 	switch (act->act) {
 	case ACT_ACCEPT:
@@ -145,7 +147,7 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	case ACT_MARK:
 		walk_mark(fw, pos, act);
 		return 0;
-#ifndef FW_NETFILTER
+#ifndef FW_KERNEL_CT
 	case ACT_CONNMARK:
 		if (features & IMG_F_CTINFO)
 			walk_connmark(fw, pos, act);
@@ -280,6 +282,8 @@ static __noinline int walk_chain(struct fw *fw)
 		classify(fw);
 		seek(w, h->start, h->end);
 		bpf_loop(WALK_MAX_STEPS, walk_step, fw, 0);
+		if (early_unsure(w))
+			return WALK_DROP;
 		if (unlikely(w->verdict == WALK_ON)) {
 			event(EV_WALK_LIMIT);
 			return WALK_DROP;
@@ -289,7 +293,7 @@ static __noinline int walk_chain(struct fw *fw)
 		if (w->verdict != WALK_POLICY)
 			return w->verdict;
 	}
-	count(h->slot, w->pkt.tot_len);
+	count_rule(fw, h->slot);
 	return h->policy == ACT_ACCEPT ? WALK_ACCEPT : WALK_DROP;
 }
 

@@ -7,6 +7,7 @@
  *			some rule may reject; all of tcx ingress where the driver has no
  *			native XDP, said aloud
  *	mode netfilter	no interface needs a link: attach_nf.c
+ *	mode hybrid	that, and XDP (native) for certain drops (early.bpf.c)
  *
  * Links are pinned as links/IFINDEX-in, -out and -xdp and die with their
  * interface; a kernel without tcx (before 6.6) gets clsact filters instead, which
@@ -199,6 +200,22 @@ static int attach_in(struct instance *in, const struct generation *gen,
 	return attach(in, gen->ingress_fd, i->ifindex, SIDE_IN);
 }
 
+/* hybrid: where there is no XDP the netfilter hook drops by itself, so nothing is lost. */
+static void attach_early(struct instance *in, const struct generation *gen,
+			 const struct iface *i, bool verbose)
+{
+	int err;
+
+	if (i->flags & (IFACE_LOOPBACK | IFACE_L3) || i->master) {
+		detach(in, i->ifindex, SIDE_XDP);
+		return;
+	}
+	err = attach(in, gen->early_fd, i->ifindex, SIDE_XDP);
+	if (err && verbose)
+		fprintf(stderr, "bpf-iptables: %s: no native XDP here (%s), nothing is dropped early\n",
+			i->name, strerror(-err));
+}
+
 /* Links of interfaces that are gone. */
 static void drop_stale(struct instance *in, const struct iface *ifs, size_t n)
 {
@@ -238,10 +255,17 @@ int attach_all(struct instance *in, const struct generation *gen,
 	loader_quiet();
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
-	if (in->mode == MODE_NETFILTER)
-		return attach_nf(in, gen);
+	if (mode_is_nf(in->mode)) {
+		err = attach_nf(in, gen);
+		if (err || in->mode == MODE_NETFILTER)
+			return err;
+	}
 	drop_stale(in, ifs, n);
 	for (i = 0; i < n; i++) {
+		if (in->mode == MODE_HYBRID) {
+			attach_early(in, gen, &ifs[i], verbose);
+			continue;
+		}
 		err = attach(in, side_prog(gen, SIDE_OUT), ifs[i].ifindex, SIDE_OUT);
 		if (!err)
 			err = attach_in(in, gen, &ifs[i], verbose);

@@ -44,6 +44,8 @@ static const struct refusal matches[] = {
 static int refuse(const struct refusal *r, size_t n, const char *kind, const char *name,
 		  enum fw_mode mode, struct lower_err *err)
 {
+	if (mode == MODE_HYBRID)
+		mode = MODE_NETFILTER;
 	for (size_t i = 0; i < n; i++) {
 		if (!(r[i].modes & ON_MODE(mode)) || strcmp(r[i].name, name))
 			continue;

@@ -16,6 +16,7 @@ enum fw_mode {
 	MODE_TC,
 	MODE_XDP,
 	MODE_NETFILTER,
+	MODE_HYBRID,	/* netfilter, and certain drops at XDP */
 };
 
 struct instance;

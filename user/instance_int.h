@@ -65,6 +65,7 @@ struct generation {
 	int netfilter_fd;
 	int nf_entry_fd;
 	int nf_progs_fd;
+	int early_fd;
 };
 
 /*
@@ -120,6 +121,11 @@ int reject_configure(const struct instance *in, const struct generation *gen);
  * attach_nf.c, the same for hook netfilter
  * attach_nf(): the three links, running the program of @gen from the moment it returns
  */
+static inline bool mode_is_nf(enum fw_mode mode)
+{
+	return mode == MODE_NETFILTER || mode == MODE_HYBRID;
+}
+
 int attach_nf(struct instance *in, const struct generation *gen);
 void attach_nf_describe(const struct instance *in);
 

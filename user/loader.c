@@ -20,6 +20,7 @@
 
 #include "instance_int.h"
 #include "../progs/abi/ct.h"	/* the skeletons have a struct ct_params */
+#include "early.skel.h"
 #include "netfilter.skel.h"
 #include "tc.skel.h"
 #include "xdp.skel.h"
@@ -236,6 +237,8 @@ static void set_netfilter_type(struct bpf_object *obj)
 #define set_tc(skel, features)		set_ct_slots(skel, features)
 #define set_xdp(skel, features)		set_ct_slots(skel, features)
 #define set_netfilter(skel, features)	set_netfilter_type((skel)->obj)
+/* What else a rule may need it leaves to the netfilter program. */
+#define set_early(skel, features_)	((skel)->rodata->features = (features_) & IMG_F_PAYLOAD)
 
 /* One object, from its skeleton: open, set the knobs, load, pin, let go. */
 #define LOAD(name, in, dir, tier, share) ({					\
@@ -300,6 +303,7 @@ int generation_open(struct instance *in, int number, struct generation *gen)
 	gen->xdp_fd = pins_open("%s/g%d/prog-fw_xdp", in->dir, number);
 	gen->netfilter_fd = pins_open("%s/g%d/prog-fw_netfilter", in->dir, number);
 	gen->nf_entry_fd = pins_open("%s/g%d/prog-fw_nf_entry", in->dir, number);
+	gen->early_fd = pins_open("%s/g%d/prog-fw_early", in->dir, number);
 	gen->nf_progs_fd = pins_open("%s/g%d/map-nf_progs", in->dir, number);
 	if (gen->image_fd < 0 || gen->counters_fd < 0) {
 		err = gen->image_fd < 0 ? gen->image_fd : gen->counters_fd;
@@ -323,7 +327,8 @@ void generation_close(struct generation *gen)
 {
 	int *fds[] = { &gen->image_fd, &gen->counters_fd, &gen->events_fd,
 		       &gen->ingress_fd, &gen->egress_fd, &gen->answer_fd, &gen->xdp_fd,
-		       &gen->netfilter_fd, &gen->nf_entry_fd, &gen->nf_progs_fd };
+		       &gen->netfilter_fd, &gen->nf_entry_fd, &gen->nf_progs_fd,
+		       &gen->early_fd };
 	size_t i;
 
 	if (gen->map)
@@ -354,10 +359,12 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 	pins_remove(dir);
 	if (mkdir(dir, 0700))
 		return -errno;
-	if (in->mode == MODE_NETFILTER)
+	if (mode_is_nf(in->mode))
 		err = LOAD(netfilter, in, dir, tier, share);
 	else
 		err = LOAD(tc, in, dir, tier, share);
+	if (!err && in->mode == MODE_HYBRID)
+		err = LOAD(early, in, dir, tier, share);
 	if (!err && in->mode == MODE_XDP)
 		err = LOAD(xdp, in, dir, tier, share);
 	if (!err)

@@ -403,7 +403,7 @@ static int publish(struct generation *gen, const struct image *img, const void *
 
 __u32 native_need(enum fw_mode mode, __u32 flags)
 {
-	return mode == MODE_NETFILTER && flags & IMG_F_CT ? NATIVE_TRACK : 0;
+	return mode_is_nf(mode) && flags & IMG_F_CT ? NATIVE_TRACK : 0;
 }
 
 /*

@@ -21,6 +21,7 @@ static const struct mode_name {
 	{ "tc", MODE_TC },
 	{ "xdp", MODE_XDP },
 	{ "netfilter", MODE_NETFILTER },
+	{ "hybrid", MODE_HYBRID },
 };
 
 #define NR_MODES (sizeof(modes) / sizeof(*modes))
@@ -173,9 +174,9 @@ int status_main(int argc, char **argv)
 		       h->words * 4, in->gen.tier.table_words * 4, h->rules_bytes,
 		       (in->gen.tier.slot_words - in->gen.tier.table_words) * 4,
 		       h->nr_slots, in->gen.tier.nr_counters);
-	if (in->mode == MODE_NETFILTER) {
+	if (mode_is_nf(in->mode))
 		attach_nf_describe(in);
-	} else if (!ifaces_list(&ifs, &n)) {
+	if (in->mode != MODE_NETFILTER && !ifaces_list(&ifs, &n)) {
 		for (i = 0; i < n; i++)
 			printf("interface %s:%s\n", ifs[i].name, attach_describe(in, ifs[i].ifindex));
 		free(ifs);

@@ -37,6 +37,7 @@ enum fw_event {
 	EV_NESTED,	/* netfilter hook: judged while another packet was on this CPU */
 	EV_NO_SCRATCH,	/* netfilter hook: dropped, too many packets at once on one CPU */
 	EV_CONNLIMIT_FULL, /* dropped: no room to count the connection, or no tuple */
+	EV_EARLY,	/* hybrid: dropped by the driver's program */
 	NR_EVENTS,
 };
 
@@ -53,6 +54,7 @@ enum fw_event {
 	[EV_NESTED]		= "nested",			\
 	[EV_NO_SCRATCH]		= "no-scratch",			\
 	[EV_CONNLIMIT_FULL]	= "connlimit-uncounted",	\
+	[EV_EARLY]		= "dropped-early",		\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

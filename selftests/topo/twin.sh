@@ -13,7 +13,7 @@
 # In "wire" mode client and server have no IP stack (they only carry frames);
 # "stack" gives them one, for real sockets.
 #
-# Environment: HOOK=tc|xdp|netfilter, REF=legacy|nft, DUT=bpf|legacy|nft
+# Environment: HOOK=tc|xdp|netfilter|hybrid, REF=legacy|nft, DUT=bpf|legacy|nft
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -119,7 +119,7 @@ world_inject() {
 		return 1
 	}
 	# the error a dropped sendto() gives its caller is not part of the verdict at tc
-	[ "$DUT" = bpf ] && [ "$HOOK" != netfilter ] && sed -i '/ e /d' "$3"
+	[ "$DUT" = bpf ] && [ "$HOOK" != netfilter ] && [ "$HOOK" != hybrid ] && sed -i '/ e /d' "$3"
 	return 0
 }
 
@@ -170,7 +170,7 @@ agree() {
 # because they see the packet before the kernel has thrown it away or reassembled it:
 # there only deliveries are compared. At the netfilter hook it is a full agree.
 agree_delivery() {
-	if [ "$DUT" != bpf ] || [ "$HOOK" = netfilter ]; then
+	if [ "$DUT" != bpf ] || [ "$HOOK" = netfilter ] || [ "$HOOK" = hybrid ]; then
 		agree "$1"
 		return
 	fi
