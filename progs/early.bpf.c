@@ -134,7 +134,7 @@ int fw_early(struct xdp_md *ctx)
 		pkt->key[KEY_MAC] = mac_class(&fw.img, data + ETH_ALEN);
 
 	fw.w->unsure = 0;
-	fw.w->nr_hits = 0;
+	fw.w->nr_noted = 0;
 	verdict = walk_chain(&fw);
 	if ((verdict == WALK_DROP || verdict == WALK_HOTDROP) && !fw.w->unsure) {
 		early_count(&fw);

@@ -67,22 +67,22 @@ static __always_inline void count_rule(struct fw *fw, __u32 slot)
 {
 	struct walk *w = fw->w;
 
-	if (w->nr_hits >= EARLY_HITS)
+	if (w->nr_noted >= EARLY_HITS)
 		w->unsure = 1;
-	w->hits[w->nr_hits & (EARLY_HITS - 1)] = slot;
-	w->nr_hits++;
+	w->noted[w->nr_noted & (EARLY_HITS - 1)] = slot;
+	w->nr_noted++;
 }
 
 static long early_count_step(__u32 i, struct fw *fw)
 {
-	count(fw->w->hits[i & (EARLY_HITS - 1)], fw->w->pkt.tot_len);
+	count(fw->w->noted[i & (EARLY_HITS - 1)], fw->w->pkt.tot_len);
 	return 0;
 }
 
 /* The packet is dropped: what it hit counts. */
 static __noinline int early_count(struct fw *fw)
 {
-	bpf_loop(fw->w->nr_hits, early_count_step, fw, 0);
+	bpf_loop(fw->w->nr_noted, early_count_step, fw, 0);
 	return 0;
 }
 #else

@@ -11,7 +11,7 @@
 
 #include "classifier.bpf.h"
 #include "late_addrtype.bpf.h"
-#ifndef FW_NETFILTER	/* counts in our own connection table */
+#ifndef FW_KERNEL_CT	/* counts in our own connection table */
 #include "late_connlimit.bpf.h"
 #endif
 #include "late_ct.bpf.h"
@@ -157,7 +157,7 @@ static long late_step(__u32 i, struct late_run *l)
 		if (features & IMG_F_SET)
 			r = late_set(fw, d);
 		break;
-#ifndef FW_NETFILTER
+#ifndef FW_KERNEL_CT
 	case LATE_CONNLIMIT:
 		if (features & IMG_F_CONNLIMIT)
 			r = late_connlimit(fw, d);

@@ -185,7 +185,7 @@ struct recent_args {
  * @text:	bytes of the packet that a string search looks at
  * @busy:	claimed by a packet (FW_INTERRUPTED)
  * @row:	number of this row of the scratch, for maps that have as many
- * @unsure, @hits, @nr_hits: of early.bpf.h
+ * @unsure, @noted, @nr_noted: of early.bpf.h
  * @set:	look-up in an ipset
  */
 struct walk {
@@ -216,8 +216,8 @@ struct walk {
 	__u32 busy;
 	__u32 row;
 	__u32 unsure;
-	__u32 nr_hits;
-	__u32 hits[EARLY_HITS];
+	__u32 nr_noted;
+	__u32 noted[EARLY_HITS];
 	struct set_probe set;
 	union {
 		__u32 late[LATE_SCRATCH];
