@@ -3,7 +3,7 @@
 # What whoever works on the project runs: verifier cost, lint, format, documents.
 
 BASELINE := selftests/verifier/baseline.csv
-SHELLS	:= $(wildcard tools/*.sh selftests/*.sh selftests/*/*.sh) .ci/run
+SHELLS	:= $(wildcard tools/*.sh tools/*/*.sh selftests/*.sh selftests/*/*.sh) .ci/run
 LINT_C	:= $(wildcard user/*.c tools/*.c)
 
 $(O)/verstat: $(O)/tools/verstat.o
@@ -48,6 +48,11 @@ verdict-diff: deps ## FILE=rules [HOOK=tc]: does bpf-iptables decide as iptables
 	$(Q)$(MAKE) all tests
 	$(Q)tools/verdict-diff --hook $(or $(HOOK),tc) $(FILE)
 
-.PHONY: verdict-diff soak verstat lint format docs
+KERNEL	?= 6.1
+vmtest: deps ## the suites under another kernel: KERNEL=6.1, 6.12 or a folder; RUN=tests, HOOK=
+	$(Q)$(MAKE) all tests
+	$(Q)O=$(O) tools/vm/vmtest.sh $(KERNEL) $(RUN)
+
+.PHONY: verdict-diff vmtest soak verstat lint format docs
 
 include tools/bench/rules.mk
