@@ -65,7 +65,7 @@ static __noinline int path_mtu_only(fw_ctx_t *ctx, struct bpf_fib_lookup *fib, _
  * Sets @pkt->oifindex and the TTL that FORWARD sees.
  * Return: HOOK_INPUT, HOOK_FORWARD or NO_HOOK.
  */
-static __always_inline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pkt_type,
+static __noinline __attribute__((unused)) int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pkt_type,
 					  __u32 fib_len)
 {
 	__u32 saddr = pkt->key[KEY_SADDR], daddr = pkt->key[KEY_DADDR];

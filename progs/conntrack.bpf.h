@@ -348,7 +348,7 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
 		return ref->state;
 	}
 	if (r == CT_OUT_KILL || r == CT_OUT_REOPEN)
-		bpf_map_delete_elem(&conntrack, &ref->key);
+		ct_delete(&ref->key);
 	if (r == CT_OUT_KILL) {
 		ref->what = CT_REF_GONE;
 		return ref->state;
@@ -419,7 +419,7 @@ __noinline int ct_set_closing(struct ct_ref *ref)
 
 	if (!ref || ref->what != CT_REF_FOUND || ref->key.proto != IPPROTO_TCP)
 		return 0;
-	e = bpf_map_lookup_elem(&conntrack, &ref->key);
+	e = ct_find(&ref->key);
 	if (!e)
 		return 0;
 	bpf_spin_lock(&e->lock);

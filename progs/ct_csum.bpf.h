@@ -84,12 +84,13 @@ static long ct_sum_chunk(__u32 i, struct ct_summing *s)
 		pad = n & ~3u & (CT_BUF - 1);
 		*(__u32 *)(s->buf + pad) = 0;
 	}
-	if (fw_load(s->ctx, s->off, s->buf, n)) {
+	if (fw_load_some(s->ctx, s->off, s->buf, n, CT_BUF)) {
 		s->bad = 1;
 		return 1;
 	}
-	s->sum = bpf_csum_diff(NULL, 0, (__be32 *)s->buf, (n + 3) & ~3u & (2 * CT_BUF - 1),
-			       s->sum);
+	/* n rounded up to whole words, so that Linux 6.1 sees it is CT_BUF at most */
+	pad = (((n - 1) >> 2 & (CT_BUF / 4 - 1)) + 1) * 4;
+	s->sum = bpf_csum_diff(NULL, 0, (__be32 *)s->buf, pad, s->sum);
 	s->off += n;
 	s->left -= n;
 	return 0;
@@ -159,7 +160,7 @@ static long ct_crc_chunk(__u32 i, struct ct_summing *s)
 
 	if (n == 0)
 		return 1;
-	if (fw_load(s->ctx, s->off, s->buf, n)) {
+	if (fw_load_some(s->ctx, s->off, s->buf, n, CT_CRC_CHUNK)) {
 		s->bad = 1;
 		return 1;
 	}

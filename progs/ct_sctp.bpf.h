@@ -201,6 +201,13 @@ enum ct_sctp_step {
 	CT_SCTP_SKIP,	/* likewise, and the chunk changes no state */
 };
 
+/* vtag[d]: the mask is for Linux 6.1, which loses sight of a bit that was inverted. */
+static __always_inline __be32 ct_vtag(const struct ct_sctp *t, __u32 d)
+{
+	barrier_var(d);
+	return t->vtag[d & 1];
+}
+
 /* The verification tag of one chunk (8.5.1), and what else it says. */
 static __always_inline int ct_sctp_tag(struct ct_sctp *t, volatile struct ct_seg *s, __u32 type,
 				       __u32 flags, __u32 dir, int ignored)
@@ -212,7 +219,7 @@ static __always_inline int ct_sctp_tag(struct ct_sctp *t, volatile struct ct_seg
 		return s->vtag ? CT_SCTP_BAD : CT_SCTP_OK;
 	case SCTP_ABORT:
 	case SCTP_SHUTDOWN_COMPLETE:
-		return s->vtag == (flags & SCTP_FLAG_T ? t->vtag[!d] : t->vtag[d]) ?
+		return s->vtag == ct_vtag(t, flags & SCTP_FLAG_T ? !d : d) ?
 		       CT_SCTP_OK : CT_SCTP_BAD;
 	case SCTP_COOKIE_ECHO:
 		return s->vtag == t->vtag[d] ? CT_SCTP_OK : CT_SCTP_BAD;
@@ -297,6 +304,7 @@ static __always_inline int ct_sctp_advance(struct ct_entry *e, volatile struct c
 			continue;
 		}
 		old = e->state;
+		barrier_var(old);	/* bounded in one register, for Linux 6.1 */
 		if (old >= CT_SCTP_MAX)
 			return CT_OUT_INVALID;
 		next = ct_sctp_next[dir & 1][type][old];
@@ -316,6 +324,7 @@ static __always_inline int ct_sctp_advance(struct ct_entry *e, volatile struct c
 	if (ignore)
 		return CT_OUT_KEEP;
 	old = e->state;
+	barrier_var(old);
 	if (old >= CT_SCTP_MAX)
 		return CT_OUT_INVALID;
 	e->deadline = ct_after_secs(now, ct_params.sctp[old]);

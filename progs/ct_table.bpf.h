@@ -32,12 +32,30 @@ struct {
 	__type(value, struct ct_slot);
 } ct_slots SEC(".maps");
 
+/*
+ * Keys are copied to the stack: Linux 6.1 takes no map key through a pointer that is
+ * an argument of a global function.
+ */
+static __always_inline struct ct_entry *ct_find(const struct ct_tuple *at)
+{
+	struct ct_tuple key = *at;
+
+	return bpf_map_lookup_elem(&conntrack, &key);
+}
+
+static __always_inline void ct_delete(const struct ct_tuple *at)
+{
+	struct ct_tuple key = *at;
+
+	bpf_map_delete_elem(&conntrack, &key);
+}
+
 static __always_inline struct ct_entry *ct_lookup(const struct ct_tuple *key, __u64 now)
 {
-	struct ct_entry *e = bpf_map_lookup_elem(&conntrack, key);
+	struct ct_entry *e = ct_find(key);
 
 	if (e && unlikely(now >= e->deadline)) {
-		bpf_map_delete_elem(&conntrack, key);
+		ct_delete(key);
 		return NULL;
 	}
 	return e;
@@ -134,7 +152,7 @@ static __always_inline int ct_insert(const struct ct_tuple *key, struct ct_entry
 	}
 	e->slot = p.slot;
 	e->status |= CTS_CONFIRMED;
-	err = bpf_map_update_elem(&conntrack, key, e, BPF_NOEXIST);
+	err = bpf_map_update_elem(&conntrack, &p.mine, e, BPF_NOEXIST);
 	if (err == -E2BIG || err == -ENOMEM) {
 		p.claim = 0;
 		p.evict = 1;
@@ -142,7 +160,7 @@ static __always_inline int ct_insert(const struct ct_tuple *key, struct ct_entry
 		bpf_loop(CT_EVICT_PROBES, ct_probe_slot, &p, 0);
 		if (!p.freed)
 			return -1;
-		err = bpf_map_update_elem(&conntrack, key, e, BPF_NOEXIST);
+		err = bpf_map_update_elem(&conntrack, &p.mine, e, BPF_NOEXIST);
 	}
 	return err && err != -EEXIST ? -1 : 0;
 }

@@ -166,7 +166,7 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	opts = doff - 20;
 	s->has_opts = opts != 0;
 	if (opts) {
-		if (opts > TCP_MAX_OPTS || fw_load(ctx, pkt->l4_off + 20, h, opts))
+		if (opts > TCP_MAX_OPTS || fw_load_some(ctx, pkt->l4_off + 20, h, opts, 64))
 			return -1;
 		/* Timestamps alone, as most segments have: NOP NOP 8 10. */
 		if (opts != 12 || *(__u32 *)h != bpf_htonl(0x0101080a)) {

@@ -70,6 +70,17 @@ static __always_inline const void *img_record(const struct img *im, __u64 word)
 	return im->base + ((word & im->mask) << 2);
 }
 
+/*
+ * fw_load_some() - like fw_load(), @len between 1 and @max, a power of two
+ * Linux 6.1's verifier does not learn from `len != 0' that a length is not zero: the
+ * mask tells it. @to has room for @max bytes.
+ */
+static __always_inline int fw_load_some(fw_ctx_t *ctx, __u32 off, void *to, __u32 len, __u32 max)
+{
+	barrier_var(len);
+	return fw_load(ctx, off, to, ((len - 1) & (max - 1)) + 1);
+}
+
 #define img_hdr_word(im, field)	\
 	(*(const __u32 *)((im)->base + offsetof(struct img_hdr, field)))
 

@@ -21,6 +21,7 @@ enum {
 };
 
 #define TCP_HLEN	20
+#define TCP_OPTS	40	/* bytes of options, at most */
 #define SCTP_HLEN	12
 
 /* 1 when first <= v <= last, in plain arithmetic: no branch per range */
@@ -56,7 +57,7 @@ static long range_step(__u32 i, struct ranges *r)
 }
 
 struct tcpopt {
-	__u8 opt[40];
+	const __u8 *opt;	/* in the scratch: the stack is short */
 	__u32 len;
 	__u32 at;
 	__u32 kind;
@@ -67,14 +68,14 @@ static long tcpopt_step(__u32 i, struct tcpopt *o)
 {
 	__u32 at = o->at, kind, step = 1;
 
-	if (at >= o->len || at >= sizeof(o->opt))
+	if (at >= o->len || at >= TCP_OPTS)
 		return 1;
 	kind = o->opt[at];
 	if (kind == o->kind) {
 		o->found = 1;
 		return 1;
 	}
-	if (kind >= 2 && at + 1 < o->len && at + 1 < sizeof(o->opt)) {
+	if (kind >= 2 && at + 1 < o->len && at + 1 < TCP_OPTS) {
 		step = o->opt[at + 1];
 		if (!step)
 			step = 1;
@@ -87,7 +88,7 @@ static long tcpopt_step(__u32 i, struct tcpopt *o)
 static __noinline int late_tcpopt(struct fw *fw, __u32 kind, __u32 not)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct tcpopt o = { .kind = kind };
+	struct tcpopt o = { .opt = fw->w->text, .kind = kind };
 	__u32 len = 0;
 	__u8 doff = 0;
 
@@ -100,13 +101,10 @@ static __noinline int late_tcpopt(struct fw *fw, __u32 kind, __u32 not)
 		return LATE_DROP_NOW;
 	len -= TCP_HLEN;
 	if (len) {
-		barrier_var(len);
-		if (len > sizeof(o.opt) || !len)
-			return LATE_DROP_NOW;
-		if (fw_load(fw->ctx, pkt->l4_off + TCP_HLEN, o.opt, len))
+		if (fw_load_some(fw->ctx, pkt->l4_off + TCP_HLEN, fw->w->text, len, 64))
 			return LATE_DROP_NOW;
 		o.len = len;
-		bpf_loop(sizeof(o.opt), tcpopt_step, &o, 0);
+		bpf_loop(TCP_OPTS, tcpopt_step, &o, 0);
 	}
 	return o.found != !!not ? LATE_MATCH : LATE_NO_MATCH;
 }

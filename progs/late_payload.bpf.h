@@ -159,8 +159,7 @@ static __noinline int fill_window(struct text *t)
 
 	if (n > LATE_TEXT)
 		n = LATE_TEXT;
-	barrier_var(n);
-	if (!n || n > LATE_TEXT || fw_load(fw->ctx, w->pkt.l3_off + t->base, w->text, n))
+	if (!n || fw_load_some(fw->ctx, w->pkt.l3_off + t->base, w->text, n, LATE_TEXT))
 		return -1;
 	t->filled = n;
 	if (unlikely(t->base < IP_CSUM_AT + 2)) {
@@ -237,7 +236,7 @@ static __noinline int late_string(struct fw *fw, __u32 d)
 }
 
 struct mss_walk {
-	__u8 opt[40];
+	const __u8 *opt;
 	__u32 len;
 	__u32 at;
 	__u32 mss;
@@ -251,14 +250,14 @@ static long mss_step(__u32 i, struct mss_walk *o)
 {
 	__u32 at = o->at, step = 1;
 
-	if (at >= o->len || at >= sizeof(o->opt))
+	if (at >= o->len || at >= TCP_OPTS)
 		return 1;
-	if (at + TCPOLEN_MSS <= o->len && at + TCPOLEN_MSS <= sizeof(o->opt) &&
+	if (at + TCPOLEN_MSS <= o->len && at + TCPOLEN_MSS <= TCP_OPTS &&
 	    o->opt[at] == TCPOPT_MSS && o->opt[at + 1] == TCPOLEN_MSS) {
 		o->mss = (__u32)o->opt[at + 2] << 8 | o->opt[at + 3];
 		return 1;
 	}
-	if (o->opt[at] >= 2 && at + 1 < o->len && at + 1 < sizeof(o->opt)) {
+	if (o->opt[at] >= 2 && at + 1 < o->len && at + 1 < TCP_OPTS) {
 		step = o->opt[at + 1];
 		if (!step)
 			step = 1;
@@ -271,7 +270,7 @@ static long mss_step(__u32 i, struct mss_walk *o)
 static __noinline int late_tcpmss(struct fw *fw, __u32 first, __u32 last, __u32 not)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct mss_walk o = { .mss = MSS_NONE };
+	struct mss_walk o = { .opt = fw->w->text, .mss = MSS_NONE };
 	__u32 len;
 	__u8 doff = 0;
 
@@ -282,12 +281,10 @@ static __noinline int late_tcpmss(struct fw *fw, __u32 first, __u32 last, __u32 
 		return LATE_DROP_NOW;
 	len -= TCP_HLEN;
 	if (len) {
-		barrier_var(len);
-		if (len > sizeof(o.opt) || !len ||
-		    fw_load(fw->ctx, pkt->l4_off + TCP_HLEN, o.opt, len))
+		if (fw_load_some(fw->ctx, pkt->l4_off + TCP_HLEN, fw->w->text, len, 64))
 			return LATE_DROP_NOW;
 		o.len = len;
-		bpf_loop(sizeof(o.opt), mss_step, &o, 0);
+		bpf_loop(TCP_OPTS, mss_step, &o, 0);
 	}
 	return in_range(o.mss, first, last) != !!not ? LATE_MATCH : LATE_NO_MATCH;
 }
