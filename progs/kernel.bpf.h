@@ -34,6 +34,8 @@ struct possible_net_t___fw {
 
 struct net_device___fw {
 	int ifindex;
+	unsigned int group;
+	struct hlist_node___fw index_hlist;
 	struct possible_net_t___fw nd_net;
 };
 
@@ -58,6 +60,7 @@ struct netns_ipv4___fw {
 };
 
 struct net___fw {
+	struct hlist_head___fw *dev_index_head;
 	struct netns_ipv4___fw ipv4;
 };
 
@@ -73,7 +76,7 @@ static __always_inline struct sk_buff___fw *ctx_skb(fw_ctx_t *ctx)
 #endif
 }
 
-/* The device that the packet is on, and so its network namespace. */
+/* The device that the packet is on. */
 static __always_inline struct net_device___fw *ctx_dev(fw_ctx_t *ctx)
 {
 #if defined(FW_XDP)
@@ -85,6 +88,14 @@ static __always_inline struct net_device___fw *ctx_dev(fw_ctx_t *ctx)
 #else
 	return BPF_CORE_READ((struct sk_buff___fw *)ctx, dev);
 #endif
+}
+
+/* The network namespace that judges it. */
+static __always_inline struct net___fw *ctx_net(fw_ctx_t *ctx)
+{
+	struct net_device___fw *dev = ctx_dev(ctx);
+
+	return BPF_CORE_READ(dev, nd_net.net);
 }
 
 #endif /* BPFIPT_KERNEL_BPF_H */

@@ -14,6 +14,7 @@
 #ifndef FW_KERNEL_CT	/* counts in our own connection table */
 #include "late_connlimit.bpf.h"
 #endif
+#include "late_host.bpf.h"
 #include "late_ct.bpf.h"
 #include "late_hashlimit.bpf.h"
 #include "late_l4.bpf.h"
@@ -134,6 +135,16 @@ static long late_step(__u32 i, struct late_run *l)
 	case LATE_TCPMSS:
 		if (features & IMG_F_PAYLOAD)
 			r = late_tcpmss(fw, img_word(&im, d), img_word(&im, d + 1), not);
+		not = 0;
+		break;
+	case LATE_OWNER:
+		if (features & IMG_F_SOCKET)
+			r = late_owner(fw, d);
+		not = 0;
+		break;
+	case LATE_DEVGROUP:
+		if (features & IMG_F_DEVGROUP)
+			r = late_devgroup(fw, d);
 		not = 0;
 		break;
 	case LATE_ADDRTYPE:

@@ -242,7 +242,6 @@ static long fib_step(__u32 i, struct fw *fw)
 static __noinline __u64 addr_type(struct fw *fw, __u32 addr)
 {
 	struct fib_walk *f = &fw->w->fib;
-	struct net_device___fw *dev;
 	struct hlist_head___fw *hash;
 	struct net___fw *net;
 
@@ -252,8 +251,7 @@ static __noinline __u64 addr_type(struct fw *fw, __u32 addr)
 		return RTN_MULTICAST;
 	if (!node_layout())
 		return 0;
-	dev = ctx_dev(fw->ctx);
-	net = BPF_CORE_READ(dev, nd_net.net);
+	net = ctx_net(fw->ctx);
 	hash = BPF_CORE_READ(net, ipv4.fib_table_hash);
 	/* 256 lists, or 2 without policy routing */
 	hash = (void *)((__u64)hash + 8 * (bpf_core_field_exists(net->ipv4.rules_ops) ?

@@ -76,7 +76,6 @@ static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cre
 static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cred___fw **cred)
 {
 	struct sk_buff___fw *skb = ctx_skb(ctx);
-	struct net_device___fw *dev = ctx_dev(ctx);
 	struct sock___fw *sk = BPF_CORE_READ(skb, sk);
 	struct socket___fw *socket;
 	struct file___fw *file;
@@ -92,7 +91,7 @@ static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cre
 	} else if (state == TCP_TIME_WAIT) {
 		return OWNER_NONE;
 	}
-	if (BPF_CORE_READ(sk, __sk_common.skc_net.net) != BPF_CORE_READ(dev, nd_net.net))
+	if (BPF_CORE_READ(sk, __sk_common.skc_net.net) != ctx_net(ctx))
 		return OWNER_NONE;
 	socket = BPF_CORE_READ(sk, sk_socket);
 	if (!socket)

@@ -115,11 +115,9 @@ int check_tcpmss_target(const struct check *c, const void *data)
 
 /* Known to iptables, not enforced; size 0: not looked at. */
 const struct match_op other_matches[] = {
-	{ "owner", 0, 255, .hooks = OUT },
 	{ "cgroup", 0, 255, .hooks = IN | OUT },
 	{ "socket", 0, 255, .hooks = IN },
 	{ "rpfilter", 0, 255, .nofilter = true },
-	{ "devgroup", .size = sizeof(struct xt_devgroup_info), .check = check_devgroup },
 	{ "policy", .size = sizeof(struct xt_policy_info), .check = check_policy },
 	{ "osf", .proto = IPPROTO_TCP, .hooks = IN | FWD },
 	{ "ipcomp", .proto = IPPROTO_COMP },

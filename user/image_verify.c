@@ -262,6 +262,10 @@ static bool late_key_ok(const struct img_late *rec)
 		return rec->words == 3;
 	case LATE_ADDRTYPE:
 		return rec->words == 4;
+	case LATE_OWNER:
+		return rec->words == 7;
+	case LATE_DEVGROUP:
+		return rec->words == 6;
 	case LATE_CTINFO:
 		return rec->words == 1 + sizeof(struct late_ctinfo) / 4;
 	case LATE_CONNMARK:

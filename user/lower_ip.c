@@ -13,7 +13,6 @@
 #include <linux/netfilter/xt_length.h>
 #include <linux/netfilter/xt_mac.h>
 #include <linux/netfilter/xt_mark.h>
-#include <linux/netfilter/xt_physdev.h>
 #include <linux/netfilter/xt_pkttype.h>
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 
@@ -132,23 +131,7 @@ static int lower_mac(struct lowering *l, const void *data)
 	return low_set(l, KEY_MAC, set);
 }
 
-/*
- * What tc and XDP see has been, or will be, routed: frames that are bridged from port to
- * port do not come by. So `--physdev-is-bridged' is false; the other options depend on
- * br_netfilter's notes.
- */
-static int lower_physdev(struct lowering *l, const void *data)
-{
-	const struct xt_physdev_info *pd = data;
-
-	if (pd->bitmask != XT_PHYSDEV_OP_BRIDGED)
-		return low_refuse(l, "only --physdev-is-bridged");
-	return pd->invert & XT_PHYSDEV_OP_BRIDGED ? 0 : low_range(l, KEY_LENGTH, 1, 0, false);
-}
-
 const struct match_op ip_matches[] = {
-	{ "physdev", .size = sizeof(struct xt_physdev_info),
-	  .check = check_physdev, .lower = lower_physdev },
 	{ "comment", .size = sizeof(struct xt_comment_info), .lower = lower_comment },
 	{ "iprange", 1, 1, .size = sizeof(struct xt_iprange_mtinfo), .lower = lower_iprange },
 	{ "length", .size = sizeof(struct xt_length_info), .lower = lower_length },

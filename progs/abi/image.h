@@ -111,6 +111,7 @@ struct img_hook {
 #define IMG_F_CTINFO	0x400u	/* some rule reads or writes the connection's entry */
 #define IMG_F_LOG	0x40u	/* LOG, NFLOG */
 #define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
+#define IMG_F_SOCKET	0x2000u	/* owner */
 #define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
 #define IMG_F_SET	0x1000u	/* set: the mirror of ipsets */
 #define IMG_F_FIB_SRC	0x80000000u /* REJECT with ICMP in FORWARD: Linux 6.7 (user/capability.c) */
@@ -118,6 +119,7 @@ struct img_hook {
 #define IMG_F_RECENT	0x100u
 #define IMG_F_TIME	0x8000u
 #define IMG_F_RECENT_BIG 0x40000u /* recent --hitcount over RECENT_STAMPS */
+#define IMG_F_DEVGROUP	0x100000u /* devgroup */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC))
 
@@ -354,6 +356,8 @@ enum img_late_op {
 	LATE_HASHLIMIT,
 	LATE_RECENT,
 	LATE_TIME,
+	LATE_OWNER,	/* struct late_owner */
+	LATE_DEVGROUP,	/* struct late_devgroup */
 	NR_LATE_OPS,
 };
 

@@ -178,6 +178,40 @@ struct late_addrtype {
 	__u32 dst;
 };
 
+/*
+ * LATE_OWNER: the sending socket, as xt_owner.c says; ids are those of the initial
+ * user namespace. @match and @invert are XT_OWNER_* of linux/netfilter/xt_owner.h
+ */
+#define LATE_OWNER_UID		1u
+#define LATE_OWNER_GID		2u
+#define LATE_OWNER_SOCKET	4u
+#define LATE_OWNER_GROUPS	8u	/* supplementary groups count for _GID */
+
+struct late_owner {
+	__u32 match;
+	__u32 invert;
+	__u32 uid_min;
+	__u32 uid_max;
+	__u32 gid_min;
+	__u32 gid_max;
+};
+
+/* LATE_DEVGROUP: ((group ^ value) & mask) == 0 of the input or output interface */
+#define LATE_DEVGROUP_SRC	1u	/* as XT_DEVGROUP_* of linux/netfilter/xt_devgroup.h */
+#define LATE_DEVGROUP_NOT_SRC	2u
+#define LATE_DEVGROUP_DST	4u
+#define LATE_DEVGROUP_NOT_DST	8u
+
+struct late_devgroup {
+	__u32 flags;
+	__u32 src;
+	__u32 src_mask;
+	__u32 dst;
+	__u32 dst_mask;
+};
+
+_Static_assert(sizeof(struct late_owner) == 24, "late_owner");
+_Static_assert(sizeof(struct late_devgroup) == 20, "late_devgroup");
 _Static_assert(sizeof(struct late_addrtype) == 12, "late_addrtype");
 _Static_assert(sizeof(struct late_hotdrop) == 4, "late_hotdrop");
 _Static_assert(sizeof(struct late_key_range) == 4, "late_key_range head");
