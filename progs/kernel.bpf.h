@@ -35,6 +35,7 @@ struct possible_net_t___fw {
 struct net_device___fw {
 	int ifindex;
 	unsigned int group;
+	unsigned short hard_header_len;
 	struct hlist_node___fw index_hlist;
 	struct possible_net_t___fw nd_net;
 };
@@ -52,6 +53,9 @@ struct sock___fw;
 struct sk_buff___fw {
 	struct net_device___fw *dev;
 	struct sock___fw *sk;
+	unsigned char *head;
+	unsigned char *data;
+	__u16 mac_header;
 };
 
 struct netns_ipv4___fw {

@@ -31,28 +31,27 @@ struct {
 } log_buffer SEC(".maps");
 
 #ifdef FW_NETFILTER
-/* nf_log_dump_packet_common() prints what lies before the IP header, if that is a MAC's. */
-static __always_inline void log_mac(struct fw *fw, struct log_record *rec)
+/* Where the link-layer header is, if the device has one and the packet still has it. */
+static __always_inline int load_mac(struct fw *fw, struct log_record *rec)
 {
-	const unsigned char *mac = eth_header(fw->ctx->skb);
+	struct sk_buff___fw *skb = ctx_skb(fw->ctx);
+	__u16 at = BPF_CORE_READ(skb, mac_header);
+	unsigned char *mac = BPF_CORE_READ(skb, head) + at;
+	struct net_device___fw *dev = BPF_CORE_READ(skb, dev);
 
-	rec->mac_len = 0;
-	if (fw->w->pkt.hook != HOOK_OUTPUT && mac &&
-	    !bpf_probe_read_kernel(rec->mac, ETH_HLEN, mac))
-		rec->mac_len = ETH_HLEN;
+	if (at == 0xffff || mac == BPF_CORE_READ(skb, data) ||
+	    BPF_CORE_READ(dev, hard_header_len) < ETH_HLEN)
+		return -1;
+	return bpf_probe_read_kernel(rec->mac, ETH_HLEN, mac);
 }
 #else
-/* What of the frame comes before the IP header: the addresses and the protocol. */
-static __always_inline void log_mac(struct fw *fw, struct log_record *rec)
+static __always_inline int load_mac(struct fw *fw, struct log_record *rec)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
 
-	rec->mac_len = 0;
-	if (pkt->l3_off < ETH_HLEN || pkt->hook == HOOK_OUTPUT)
-		return;
-	if (!fw_load(fw->ctx, 0, rec->mac, 2 * ETH_ALEN) &&
-	    !fw_load(fw->ctx, pkt->l3_off - 2, rec->mac + 2 * ETH_ALEN, 2))
-		rec->mac_len = ETH_HLEN;
+	if (pkt->l3_off < ETH_HLEN || fw_load(fw->ctx, 0, rec->mac, 2 * ETH_ALEN))
+		return -1;
+	return fw_load(fw->ctx, pkt->l3_off - 2, rec->mac + 2 * ETH_ALEN, 2);
 }
 #endif
 
@@ -80,9 +79,9 @@ static __noinline int log_packet(struct fw *fw, __u32 at, __u32 slot)
 	rec->ttl = pkt->key[KEY_TTL];
 	rec->flags = 0;
 	rec->pad = 0;
-	if (pkt->hook == HOOK_OUTPUT && !packet_owner(fw->ctx, &rec->uid, &rec->gid))
+	if (!packet_owner(fw->ctx, &rec->uid, &rec->gid))
 		rec->flags = LOG_HAS_OWNER;
-	log_mac(fw, rec);
+	rec->mac_len = pkt->hook != HOOK_OUTPUT && !load_mac(fw, rec) ? ETH_HLEN : 0;
 	snap = rec->p.snap;
 	if (len > snap)
 		len = snap;
