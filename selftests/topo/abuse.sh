@@ -45,11 +45,11 @@ ruleset 2 1 3 >"$TMP/same"
 ruleset 2 1 3000 >"$TMP/big"
 
 # calls_of FILE - "name count" of each system call behind the lock, in the trace of a
-# whole run: how often it was called before and up to there
+# whole run: how often it was called before and up to there. Not read: it changes nothing.
 calls_of() {
 	awk '{ name = $0; sub(/\(.*/, "", name); n[name]++
 	       if (/xtables.lock|lock\.dut/) locked = 1
-	       if (locked && name ~ /^[a-z0-9_]+$/ && name != "exit_group") print name, n[name] }' "$1"
+	       if (locked && name ~ /^[a-z0-9_]+$/ && name !~ /^(read|exit_group)$/) print name, n[name] }' "$1"
 }
 
 # kill_calls NAME NEW EVERY - restore NEW, killed on entry to every EVERYth call
@@ -86,7 +86,7 @@ kill_calls() {
 	tap_ok $? "$name: the kills struck ($olds left the old ruleset, $news the new)"
 }
 kill_calls "restore" "$TMP/same" 1
-kill_calls "restore that outgrows" "$TMP/big" 6
+kill_calls "restore that outgrows" "$TMP/big" 9
 
 # not enough memory: for the process, then for the maps
 fw dut -restore <"$TMP/old"
@@ -131,7 +131,7 @@ fi
 	ip -n "$R" link del flap0
 done) >/dev/null 2>&1 &
 flapper=$!
-PIDS+=($flapper)
+PIDS+=("$flapper")
 defer kill $flapper
 bad=0
 for i in {1..20}; do
