@@ -21,7 +21,8 @@
  *	e: sendto() of an `o` frame failed, with errno's name in place of hex
  *
  * The IP id and checksum of packets the router itself made are recorded as 0 when
- * the checksum was right: the kernel picks ids at random. A VLAN tag is put
+ * the checksum was right: the kernel picks ids at random. A TCP or UDP checksum that was
+ * left to a device, as over lo, is completed in what was delivered locally. A VLAN tag is put
  * back where it was. Exit: 0, 2 usage, 3 a marker was lost.
  */
 #include <arpa/inet.h>
@@ -145,6 +146,31 @@ static void router_open(const char *tunname)
 	}
 }
 
+/* The pseudo header's sum alone in the checksum's place: the sender left the rest to a device */
+static void complete_csum(unsigned char *ip, size_t len)
+{
+	size_t hlen = (ip[0] & 15) * 4, total = ip[2] << 8 | ip[3];
+	size_t at = ip[9] == IPPROTO_TCP ? 16 : 6, need = at + 4 - at % 4;
+	unsigned char *l4 = ip + hlen, ph[12] = { 0 };
+	unsigned int pseudo, sum;
+
+	if ((ip[9] != IPPROTO_TCP && ip[9] != IPPROTO_UDP) || hlen < 20 || total > len ||
+	    total < hlen + need || ((ip[6] << 8 | ip[7]) & 0x3fff))
+		return;
+	memcpy(ph, ip + 12, 8);
+	ph[9] = ip[9];
+	ph[10] = (total - hlen) >> 8;
+	ph[11] = total - hlen;
+	pseudo = frame_csum(ph, sizeof(ph), 0);
+	if ((unsigned int)(l4[at] << 8 | l4[at + 1]) != pseudo ||
+	    frame_csum(l4, total - hlen, pseudo) == 0xffff)
+		return;
+	l4[at] = l4[at + 1] = 0;
+	sum = ~frame_csum(l4, total - hlen, pseudo) & 0xffff;
+	l4[at] = sum >> 8;
+	l4[at + 1] = sum;
+}
+
 /* Packets the router made carry a random IP id: blank it, unless the checksum lies */
 static void normalise(unsigned char *ip, size_t len)
 {
@@ -163,6 +189,8 @@ static void record(char where, unsigned char *p, size_t len, size_t l3)
 {
 	if (len >= l3 + 20)
 		normalise(p + l3, len - l3);
+	if (len >= l3 + 20 && where == 'l')
+		complete_csum(p + l3, len - l3);
 	printf("%lu %c ", frame_no, where);
 	for (size_t i = 0; i < len; i++)
 		printf("%02x", p[i]);

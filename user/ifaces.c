@@ -105,14 +105,11 @@ static int by_ifindex(const void *a, const void *b)
 	return (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
 }
 
-/*
- * ifaces_list() - all interfaces, sorted by ifindex
- * @ifs:	heap array for the caller to free
- * A port of a bridge, bond or team is marked IFACE_PORT: what it receives
- * comes up again on its master, where iptables sees it.
- * Return: 0 or -errno.
- */
-int ifaces_list(struct iface **ifs, size_t *n)
+/* Dumps before an interface list that changes under each is given up. */
+#define LIST_TRIES	1000
+
+/* One dump. -EINTR: an interface came or went meanwhile (NLM_F_DUMP_INTR). */
+static int list_once(struct iface **ifs, size_t *n)
 {
 	char *buf = malloc(DUMP_SIZE);
 	unsigned int seq = time(NULL), portid;
@@ -166,4 +163,21 @@ out:
 	*ifs = l.ifs;
 	*n = l.n;
 	return 0;
+}
+
+/*
+ * ifaces_list() - all interfaces, sorted by ifindex
+ * @ifs:	heap array for the caller to free
+ * A port of a bridge, bond or team is marked IFACE_PORT: what it receives
+ * comes up again on its master, where iptables sees it.
+ * Return: 0 or -errno.
+ */
+int ifaces_list(struct iface **ifs, size_t *n)
+{
+	int err, tries = 0;
+
+	do
+		err = list_once(ifs, n);
+	while (err == -EINTR && ++tries < LIST_TRIES);
+	return err;
 }

@@ -25,6 +25,7 @@ ROWS = {
     "spoofed source addresses that the routing code drops": "answers",
     "no route to the destination": "all",
     "IP options that the stack refuses": "all",
+    "REJECT of a packet whose IP options an answer would echo": "all",
     "table D1: TCP at fragment offset 1": "all",
     "table D2: tinygrams": "all",
     "table D3, D4: ports in later fragments": "all",
@@ -93,6 +94,8 @@ class Planner:
             return None
         if f.get("opt") in BAD_OPTIONS:
             return "IP options that the stack refuses"
+        if f.get("opt", "").startswith("07") and self.rs.uses("REJECT"):
+            return "REJECT of a packet whose IP options an answer would echo"
         if frag and f["from"] == "o":
             return "fragmented datagrams sent from here"
         if frag and f["from"] != "o" and local:
