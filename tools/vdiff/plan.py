@@ -25,6 +25,7 @@ ROWS = {
     "spoofed source addresses that the routing code drops": "answers",
     "no route to the destination": "all",
     "IP options that the stack refuses": "all",
+    "broadcast and multicast sent from here": "all",
     "REJECT of a packet whose IP options an answer would echo": "all",
     "table D1: TCP at fragment offset 1": "all",
     "table D2: tinygrams": "all",
@@ -76,7 +77,10 @@ class Planner:
         return [self.exchange(lines, p, rule) for lines in make(p)]
 
     def exchange(self, lines, p, rule):
-        return Exchange(lines, rule, self.row_of(p))
+        row = self.row_of(p)
+        if not row and len(lines) > 1:
+            row = self.row_of(p.back(self.lay))		# some of @lines go the other way
+        return Exchange(lines, rule, row)
 
     def row_of(self, p):
         """The known row of this packet at this hook, if any"""
@@ -96,6 +100,9 @@ class Planner:
             return "IP options that the stack refuses"
         if f.get("opt", "").startswith("07") and self.rs.uses("REJECT"):
             return "REJECT of a packet whose IP options an answer would echo"
+        if f["from"] == "o" and (f["dst"] in self.lay.broadcasts or f["dst"] == "255.255.255.255"
+                                 or num(f["dst"]) >> 28 == 14):
+            return "broadcast and multicast sent from here"
         if frag and f["from"] == "o":
             return "fragmented datagrams sent from here"
         if frag and f["from"] != "o" and local:
