@@ -78,7 +78,6 @@ agree "more from others" < <(udp 10.1.0.3 1 4; udp 10.1.0.4 1 4)
 restored <<-END
 	-p tcp -m connlimit --connlimit-above 2 --connlimit-mask 32 -j DROP
 	-p tcp -m connlimit --connlimit-upto 1 --connlimit-mask 24
-	-m connlimit --connlimit-upto 3 --connlimit-mask 16
 END
 agree "every segment asks, in both directions" < <(establish 10.1.0.9 2001 90; establish 10.1.0.9 2002 90; establish 10.1.0.9 2003 90)
 agree "nobody is forgotten while it lives" < <(
