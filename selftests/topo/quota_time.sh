@@ -12,16 +12,6 @@
 twin_up wire
 C=10.1.0.2 S=10.2.0.2
 
-rules() {
-	{
-		printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD ACCEPT [0:0]' ':OUTPUT ACCEPT [0:0]'
-		sed '/^$/d; s/^/-A FORWARD /'
-		echo COMMIT
-	} >"$TMP/wanted"
-	# shellcheck disable=SC2119
-	both_restore <"$TMP/wanted"
-}
-
 count() {
 	local n
 

@@ -9,18 +9,7 @@
 
 . "$(dirname "$0")/twin.sh"
 twin_up wire
-C=10.1.0.2 S=10.2.0.2
-
-# rules < lines - FORWARD's rules, one load in each world
-rules() {
-	{
-		printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD ACCEPT [0:0]' ':OUTPUT ACCEPT [0:0]'
-		sed '/^$/d; s/^/-A FORWARD /'
-		echo COMMIT
-	} >"$TMP/wanted"
-	# shellcheck disable=SC2119
-	both_restore <"$TMP/wanted"
-}
+S=10.2.0.2
 
 # packets N FIRST LAST [KEYS] - N UDP packets from each of 10.1.0.FIRST..LAST
 packets() {

@@ -80,6 +80,17 @@ both_restore() {
 	return 1
 }
 
+# rules < lines - FORWARD's rules, one load in each world
+rules() {
+	{
+		printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD ACCEPT [0:0]' ':OUTPUT ACCEPT [0:0]'
+		sed '/^$/d; s/^/-A FORWARD /'
+		echo COMMIT
+	} >"$TMP/wanted"
+	# shellcheck disable=SC2119
+	both_restore <"$TMP/wanted"
+}
+
 # reset_rules - both worlds to the state of a fresh namespace
 # shellcheck disable=SC2119
 reset_rules() {
