@@ -13,6 +13,8 @@
 
 #include "kernel.bpf.h"
 
+#define SOCK_RAW		3
+
 /* Socket states (include/net/tcp_states.h) that are not a full socket */
 #define TCP_TIME_WAIT		6
 #define TCP_NEW_SYN_RECV	12
@@ -44,6 +46,7 @@ struct socket___fw {
 
 struct sock_common___fw {
 	volatile unsigned char skc_state;
+	unsigned char skc_net_refcnt : 1;
 	struct possible_net_t___fw skc_net;
 	struct sock___fw *skc_listener;
 };
@@ -51,6 +54,8 @@ struct sock_common___fw {
 struct sock___fw {
 	struct sock_common___fw __sk_common;
 	struct socket___fw *sk_socket;
+	__u16 sk_type;
+	__u16 sk_protocol;
 };
 
 #pragma clang attribute pop
@@ -115,5 +120,23 @@ static __always_inline int packet_owner(fw_ctx_t *ctx, __u32 *uid, __u32 *gid)
 	*gid = BPF_CORE_READ(cred, fsgid.val);
 	return 0;
 }
+
+#ifndef FW_XDP
+/*
+ * packet_of_icmp() - did the kernel itself write this ICMP message (an echo reply)?
+ * It does so through a control socket of its own, a raw one that holds no reference to
+ * the namespace (inet_ctl_sock_create()), locked while the packet goes out: icmp_send()
+ * finds it taken (icmp_xmit_lock()) and says nothing.
+ */
+static __always_inline int packet_of_icmp(fw_ctx_t *ctx)
+{
+	struct sk_buff___fw *skb = ctx_skb(ctx);
+	struct sock___fw *sk = BPF_CORE_READ(skb, sk);
+
+	return sk && BPF_CORE_READ(sk, sk_type) == SOCK_RAW &&
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_ICMP &&
+	       !BPF_CORE_READ_BITFIELD_PROBED(&sk->__sk_common, skc_net_refcnt);
+}
+#endif
 
 #endif /* BPFIPT_OWNER_BPF_H */

@@ -27,6 +27,7 @@
 #include "abi/reject.h"
 #include "conntrack.bpf.h"
 #include "late_addrtype.bpf.h"
+#include "owner.bpf.h"
 
 #define REJECT_ETH	ETH_HLEN
 #define REJECT_HEADS	28	/* IP and ICMP headers of an answer */
@@ -288,7 +289,7 @@ static __always_inline int reject_silent(struct fw *fw, const __u8 *l4, __u32 ty
 	if (!reject_csum_ok(skb, pkt, l4))
 		return 1;
 	return type != REJECT_TCP_RESET && pkt->proto == IPPROTO_ICMP &&
-	       (!pkt->l4_len || reject_is_error(l4[0]));
+	       (!pkt->l4_len || reject_is_error(l4[0]) || packet_of_icmp(fw->ctx));
 }
 
 /* nf_reject_ip_tcphdr_put() - over the ICMP header's place; @b->quote holds the offender */

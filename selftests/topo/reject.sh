@@ -162,6 +162,11 @@ agree_and "an answer that OUTPUT rejects, too, gets none" c 0 s 0 l 0 < <(
 both -R FORWARD 1 -p tcp -j REJECT --reject-with tcp-reset
 agree "a RST that OUTPUT rejects with ICMP" <<<"c tcp $C:1 $S:1 flags=S"
 
+# Found by random.sh: icmp_send() says nothing while the kernel's own ICMP socket is in use
+both_rules < <(watched; echo "-A OUTPUT -p icmp -m icmp --icmp-type 0 -j REJECT")
+agree_and "the kernel's own echo reply, rejected, gets no answer" c 0 l 0 <<<"c icmp $C $R type=8"
+agree_and "an echo reply from a socket does" l 1 <<<"o icmp $R $C type=0"
+
 # What the namespace is set to: TTL, marks, preferred source, other routes, small MTU
 both_rules < <(watched; echo "-A FORWARD -p udp -j MARK --set-mark 5"; for c in INPUT FORWARD; do
 	echo "-A $c -p udp -j REJECT"; echo "-A $c -p tcp -j REJECT --reject-with tcp-reset"; done)
