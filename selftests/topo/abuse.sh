@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
 # hooks: tc xdp netfilter
+# alone: writers and floods want both CPUs
 #
 # abuse.sh - killed anywhere, starved, crowded, the ground pulled away
 #

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
 # hooks: tc xdp netfilter
+# alone: reads the kernel's log
 #
 # log.sh - LOG and NFLOG: the lines of `bpf-iptables log' are those of the kernel
 #

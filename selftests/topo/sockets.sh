@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
 # hooks: tc xdp netfilter
+# alone: real connections against the clock
 #
 # sockets.sh - what applications feel: ping, UDP, TCP connect and transfer
 #
