@@ -7,10 +7,10 @@
 #
 #	SEED=n COUNT=n HOOK=tc random.sh
 #
-# A suite that gates a landing tries the same rulesets each time; new ones are for
-# SEED=$RANDOM and for make soak. Ruleset i is generated from SEED+i, so each failure comes with a line that runs
-# just that one. Matches and targets that either side refuses are found by
-# trying them once, said aloud, and left out; AVOID=a,b leaves out more.
+# The suite tries the same rulesets each time; new ones are for SEED=$RANDOM and for
+# make soak. Ruleset i is generated from SEED+i, so each failure comes with a line that
+# runs just that one. Matches and targets that either side refuses are found by trying
+# them once, said aloud, and left out; AVOID=a,b leaves out more.
 
 . "$(dirname "$0")/twin.sh"
 need tools python3
