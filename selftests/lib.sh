@@ -17,7 +17,9 @@ KSFT_SKIP=4
 REPO=${REPO:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 BUILD=${O:-$REPO/build}
 BPFIPT=${BPFIPT:-$BUILD/bpf-iptables}
-export REPO BPFIPT
+# The distribution's programs before anyone's wrappers of them, which cost a shell each
+PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+export REPO BPFIPT PATH
 
 TAP_N=0
 TAP_BAD=0

@@ -122,8 +122,8 @@ for ((i = 0; i < 400; i++)); do
 	a=$((11 << 24 | (RANDOM & 3) << 22 | (RANDOM << 7 ^ RANDOM) & 0x3fffff))
 	a=$((a >> (32 - l) << (32 - l)))
 	a=$((a >> 24)).$((a >> 16 & 255)).$((a >> 8 & 255)).$((a & 255))/$l
-	t=(local local broadcast anycast blackhole throw)
-	t=${t[RANDOM % 6]}
+	types=(local local broadcast anycast blackhole throw)
+	t=${types[RANDOM % 6]}
 	case $t in blackhole | throw) d= ;; *) d="dev lo" ;; esac
 	echo "route replace $t $a $d table local"
 done >"$TMP/batch"
