@@ -196,7 +196,7 @@ static int open_table(const char *path)
 			fprintf(stderr, "bpf-iptables: %s: %s\n", path, strerror(-fd));
 		return fd;
 	}
-	err = instance_open(&in, false);
+	err = instance_peek(&in);
 	if (err)
 		return err;
 	if (!in) {

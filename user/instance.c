@@ -21,6 +21,10 @@
 /* Steps of a bounded wait for the lock. */
 #define LOCK_POLL_NS	20000000L
 
+/* A reader without the lock: tries before it asks for it, and for how many seconds. */
+#define READ_TRIES	20
+#define READ_PATIENCE	10
+
 /* Polled rather than alarm(2)ed: no signal of ours may reach libxtables. */
 int instance_lock(int wait)
 {
@@ -74,7 +78,8 @@ static int current_generation(const struct instance *in)
 	return sscanf(target, "g%d", &number) == 1 ? number : -EBADMSG;
 }
 
-static int open_existing(struct instance **out)
+/* What `current' names. It may be gone when it is looked at: the caller has no lock. */
+static int open_current(struct instance **out)
 {
 	struct instance *in = calloc(1, sizeof(*in));
 	int err, number;
@@ -91,19 +96,43 @@ static int open_existing(struct instance **out)
 		goto fail;
 	}
 	err = generation_open(in, number, &in->gen);
-	if (err)
-		goto fail;
-	in->mode = in->gen.map->mode;
-	err = instance_recover(in);
+	if (!err && (!in->gen.map->abi || in->gen.map->mode >= NR_MODES))
+		err = -EBADMSG;
 	if (err) {
 		generation_close(&in->gen);
 		goto fail;
 	}
+	in->mode = in->gen.map->mode;
 	*out = in;
 	return 0;
 fail:
 	free(in);
 	return err;
+}
+
+static int open_existing(struct instance **out)
+{
+	int err = open_current(out);
+
+	if (err || !*out)
+		return err;
+	err = active_verify(&(*out)->gen);
+	if (!err)
+		err = instance_recover(*out);
+	if (err) {
+		instance_close(*out);
+		*out = NULL;
+	}
+	return err;
+}
+
+static void cannot_open(int err)
+{
+	fprintf(stderr, "bpf-iptables: cannot open the instance of this network namespace: %s\n",
+		strerror(-err));
+	if (err == -EBADMSG)
+		fprintf(stderr, "bpf-iptables: what is pinned is damaged, or another version's; "
+			"bpf-iptables-clean removes it\n");
 }
 
 int instance_open(struct instance **in, bool create)
@@ -117,8 +146,62 @@ int instance_open(struct instance **in, bool create)
 		err = open_existing(in);
 	}
 	if (err)
-		fprintf(stderr, "bpf-iptables: cannot open the instance of this network namespace: %s\n",
-			strerror(-err));
+		cannot_open(err);
+	return err;
+}
+
+int instance_peek(struct instance **in)
+{
+	int err, tries = READ_TRIES;
+
+	do {
+		err = open_current(in);
+	} while (err == -ENOENT && tries--);
+	if (err)
+		cannot_open(err);
+	return err;
+}
+
+/* One try of instance_read(). -EAGAIN: a writer was at it. */
+static int read_once(struct instance **in, struct ruleset **rs)
+{
+	struct image_stamp before;
+	int err = open_current(in);
+
+	*rs = NULL;
+	if (err || !*in)
+		return err == -ENOENT ? -EAGAIN : err ? err : instance_load(NULL, rs);
+	before = active_stamp(&(*in)->gen);
+	err = active_verify(&(*in)->gen);
+	if (!err)
+		err = instance_load(*in, rs);
+	if (active_same(&(*in)->gen, before) && !err)
+		return 0;
+	if (!active_same(&(*in)->gen, before))
+		err = -EAGAIN;
+	ruleset_free(*rs);
+	*rs = NULL;
+	instance_close(*in);
+	*in = NULL;
+	return err;
+}
+
+int instance_read(struct instance **in, struct ruleset **rs)
+{
+	int err, lock = -1, tries = READ_TRIES;
+
+	do {
+		err = read_once(in, rs);
+	} while (err == -EAGAIN && --tries);
+	if (err == -EAGAIN) {		/* no end of writers: get in line */
+		lock = instance_lock(READ_PATIENCE);
+		if (lock < 0)
+			return lock;
+		err = read_once(in, rs);
+		close(lock);
+	}
+	if (err)
+		cannot_open(err);
 	return err;
 }
 

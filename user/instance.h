@@ -17,6 +17,7 @@ enum fw_mode {
 	MODE_XDP,
 	MODE_NETFILTER,
 	MODE_HYBRID,	/* netfilter, and certain drops at XDP */
+	NR_MODES,
 };
 
 struct instance;
@@ -36,6 +37,16 @@ int instance_lock(int wait);
  */
 int instance_open(struct instance **in, bool create);
 void instance_close(struct instance *in);
+
+/*
+ * Without the lock, as iptables-save reads: nothing is mended, and a ruleset is
+ * whole, because it is read again when a commit came between.
+ * instance_peek() - the instance, for its maps
+ * instance_read() - the ruleset in force; *in may be NULL as of instance_open()
+ * Return: 0 or -errno, message on stderr.
+ */
+int instance_peek(struct instance **in);
+int instance_read(struct instance **in, struct ruleset **rs);
 
 /*
  * instance_load() - the ruleset in force, counters read live

@@ -146,8 +146,20 @@ int capability_check(const struct ruleset *rs, enum fw_mode mode, struct lower_e
 /* The same for what the running kernel cannot; @flags: IMG_F_* of the image */
 int capability_kernel(__u32 flags, enum fw_mode mode, struct lower_err *err);
 
-/* publish.c: the active slot's image, and counters */
+/*
+ * publish.c: the active slot's image, and counters
+ * active_verify(): the image in force is sound and inside its slot: 0 or -errno
+ * active_same(): no commit since active_stamp() (of the same generation)
+ */
+struct image_stamp {
+	__u32 active;
+	__u32 generation;
+};
+
 const struct img_hdr *active_image(const struct generation *gen);
+int active_verify(const struct generation *gen);
+struct image_stamp active_stamp(const struct generation *gen);
+bool active_same(const struct generation *gen, struct image_stamp stamp);
 int counters_read(int fd, __u32 n, struct fw_counter *sum);
 
 /*

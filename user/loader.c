@@ -316,6 +316,9 @@ int generation_open(struct instance *in, int number, struct generation *gen)
 		gen->tier.slot_words = gen->map->slot_words;
 		gen->tier.table_words = gen->map->table_words;
 		gen->tier.features = gen->map->features;
+		if (gen->map->abi && (image_bytes(&gen->tier) != gen->map_len ||
+				      gen->tier.table_words > gen->tier.slot_words))
+			err = -EBADMSG;
 	}
 out:
 	if (err)

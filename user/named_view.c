@@ -34,20 +34,15 @@ struct view {
 
 static int view_open(struct view *v)
 {
-	int err = instance_open(&v->in, false);
+	int err = instance_read(&v->in, &v->rs);
 
 	if (err)
 		return err;
-	if (!v->in) {
-		fprintf(stderr, "bpf-iptables: no firewall in this network namespace\n");
-		return -ENOENT;
-	}
-	err = instance_load(v->in, &v->rs);
-	if (err) {
-		fprintf(stderr, "bpf-iptables: cannot read the ruleset: %s\n", strerror(-err));
-		instance_close(v->in);
-	}
-	return err;
+	if (v->in)
+		return 0;
+	fprintf(stderr, "bpf-iptables: no firewall in this network namespace\n");
+	ruleset_free(v->rs);
+	return -ENOENT;
 }
 
 static void view_close(struct view *v)

@@ -95,6 +95,34 @@ const struct img_hdr *active_image(const struct generation *gen)
 	return h->magic == IMG_MAGIC && h->abi == IMG_ABI ? h : NULL;
 }
 
+int active_verify(const struct generation *gen)
+{
+	const struct img_hdr *h = active_image(gen);
+
+	if (!h || h->nr_slots > gen->tier.nr_counters)
+		return -EBADMSG;
+	return image_verify((const __u32 *)h, gen->tier.table_words);
+}
+
+struct image_stamp active_stamp(const struct generation *gen)
+{
+	const struct img_hdr *h = (const void *)slot_at(gen, active_slot(gen));
+
+	return (struct image_stamp){
+		.active = __atomic_load_n(&gen->map->active, __ATOMIC_ACQUIRE),
+		.generation = __atomic_load_n(&h->generation, __ATOMIC_ACQUIRE),
+	};
+}
+
+bool active_same(const struct generation *gen, struct image_stamp stamp)
+{
+	struct image_stamp now;
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	now = active_stamp(gen);
+	return now.active == stamp.active && now.generation == stamp.generation;
+}
+
 /*
  * counters_read() - counters 0..@n-1, summed over CPUs
  * The map holds one row of counters per CPU. Batched where the kernel can (5.6),
@@ -188,11 +216,12 @@ int instance_load(struct instance *in, struct ruleset **rs)
 	if (err)
 		return err;
 	free(in->snap);
-	in->nr_snap = in->gen.tier.nr_counters;
-	if (nr_slots(*rs) < in->nr_snap)
-		in->nr_snap = nr_slots(*rs);
-	in->snap = calloc(in->nr_snap, sizeof(*in->snap));
-	err = in->snap ? counters_read(in->gen.counters_fd, in->nr_snap, in->snap) : -ENOMEM;
+	in->nr_snap = nr_slots(*rs);
+	if (in->nr_snap < SLOT_FIRST_RULE || in->nr_snap > in->gen.tier.nr_counters)
+		err = -EBADMSG;
+	in->snap = err ? NULL : calloc(in->nr_snap, sizeof(*in->snap));
+	if (!err)
+		err = in->snap ? counters_read(in->gen.counters_fd, in->nr_snap, in->snap) : -ENOMEM;
 	if (err) {
 		ruleset_free(*rs);
 		*rs = NULL;
@@ -382,7 +411,9 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	struct img_hdr *h = (void *)w;
 	int err;
 
-	err = sync_rcu();
+	err = image_verify(img->word, img->words);
+	if (!err)
+		err = sync_rcu();
 	if (err)
 		return err;
 	fault_step();

@@ -150,10 +150,8 @@ static int save_filter(void)
 {
 	struct instance *in = NULL;
 	struct ruleset *rs = NULL;
-	int err = instance_open(&in, false);
+	int err = instance_read(&in, &rs);
 
-	if (!err)
-		err = instance_load(in, &rs);
 	if (!err)
 		save_table(rs);
 	ruleset_free(rs);

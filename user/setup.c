@@ -24,8 +24,6 @@ static const struct mode_name {
 	{ "hybrid", MODE_HYBRID },
 };
 
-#define NR_MODES (sizeof(modes) / sizeof(*modes))
-
 static const char *mode_name(enum fw_mode mode)
 {
 	size_t i;
