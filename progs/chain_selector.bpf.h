@@ -28,11 +28,6 @@
 /* What select_ingress() says when no chain is to see the packet. */
 #define NO_HOOK		(-1)
 
-static __always_inline int is_multicast(__u32 addr)
-{
-	return (addr & 0xf0000000) == 0xe0000000;
-}
-
 static __always_inline int is_loopback(__u32 addr)
 {
 	return addr >> 24 == 127;
@@ -65,8 +60,8 @@ static __noinline int path_mtu_only(fw_ctx_t *ctx, struct bpf_fib_lookup *fib, _
  * Sets @pkt->oifindex and the TTL that FORWARD sees.
  * Return: HOOK_INPUT, HOOK_FORWARD or NO_HOOK.
  */
-static __noinline __attribute__((unused)) int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pkt_type,
-					  __u32 fib_len)
+static __noinline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pkt_type,
+				     __u32 fib_len)
 {
 	__u32 saddr = pkt->key[KEY_SADDR], daddr = pkt->key[KEY_DADDR];
 	struct bpf_fib_lookup fib = {};

@@ -98,7 +98,6 @@ int fw_early(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	int l3_off, hook, verdict, ret = XDP_PASS;
-	__u32 out_class = IFACE_CLASS_NONE;
 	struct fw_pkt *pkt;
 	struct port in;
 	struct fw fw;
@@ -121,17 +120,7 @@ int fw_early(struct xdp_md *ctx)
 			 (addr_type(&fw, pkt->key[KEY_DADDR]) & 0xff) != RTN_LOCAL))
 		goto out;
 	pkt->hook = hook;
-	if (hook == HOOK_FORWARD && img_hdr_word(&fw.img, flags) & IMG_F_OIF)
-		out_class = port_of(&fw.img, pkt->oifindex).out_class;
-	pkt->mark = 0;
-	pkt->key[KEY_MARK] = 0;
-	pkt->key[KEY_CTSTATE] = 0;
-	pkt->key[KEY_IIF] = in.in_class;
-	pkt->key[KEY_OIF] = out_class;
-	pkt->key[KEY_PKTTYPE] = PACKET_HOST;
-	pkt->key[KEY_MAC] = 0;
-	if (img_hdr_word(&fw.img, flags) & IMG_F_MAC)
-		pkt->key[KEY_MAC] = mac_class(&fw.img, data + ETH_ALEN);
+	xdp_keys(&fw, in.in_class, PACKET_HOST, data + ETH_ALEN);
 
 	fw.w->unsure = 0;
 	fw.w->nr_noted = 0;

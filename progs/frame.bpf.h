@@ -6,6 +6,7 @@
 #define BPFIPT_FRAME_BPF_H
 
 #include "fw.bpf.h"
+#include "maps.bpf.h"
 #include "parse.bpf.h"
 #include "port.bpf.h"
 
@@ -41,6 +42,27 @@ static __always_inline __u32 frame_type(const void *data, const struct port *in)
 	if (!(hi & 0x01000000))
 		return PACKET_OTHERHOST;
 	return hi == 0xffffffff && lo == 0xffff ? PACKET_BROADCAST : PACKET_MULTICAST;
+}
+
+/*
+ * xdp_keys() - the keys that are not in the IP packet; marks and states are not known yet
+ * @in_class:	of the input interface; @type: PACKET_*; @mac: the Ethernet source
+ */
+static __always_inline void xdp_keys(const struct fw *fw, __u32 in_class, __u32 type,
+				     const __u8 *mac)
+{
+	__u32 flags = img_hdr_word(&fw->img, flags);
+	struct fw_pkt *pkt = &fw->w->pkt;
+
+	pkt->mark = 0;
+	pkt->key[KEY_MARK] = 0;
+	pkt->key[KEY_CTSTATE] = 0;
+	pkt->key[KEY_IIF] = in_class;
+	pkt->key[KEY_OIF] = IFACE_CLASS_NONE;
+	if (pkt->hook == HOOK_FORWARD && flags & IMG_F_OIF)
+		pkt->key[KEY_OIF] = port_of(&fw->img, pkt->oifindex).out_class;
+	pkt->key[KEY_PKTTYPE] = type;
+	pkt->key[KEY_MAC] = flags & IMG_F_MAC ? mac_class(&fw->img, mac) : 0;
 }
 
 #endif /* BPFIPT_FRAME_BPF_H */

@@ -36,25 +36,46 @@ struct {
 	__type(value, struct late_row);
 } late_state SEC(".maps");
 
+/*
+ * late_row_lock() - the row that a record names, locked; one of another rule starts afresh
+ * @d:	word of struct late_state_ref
+ * @prev, @value: of a new row
+ * Return: the row, for late_row_unlock(); NULL: there is none.
+ */
+static __always_inline struct late_row *late_row_lock(const struct img *im, __u32 d, __u64 prev,
+						      __u32 value)
+{
+	__u32 id = img_word(im, d), born = img_word(im, d + 1);
+	struct late_row *row = bpf_map_lookup_elem(&late_state, &id);
+
+	if (!row)
+		return NULL;
+	bpf_spin_lock(&row->lock);
+	if (row->born != born) {
+		row->born = born;
+		row->prev = prev;
+		row->value = value;
+	}
+	return row;
+}
+
+static __always_inline void late_row_unlock(struct late_row *row)
+{
+	bpf_spin_unlock(&row->lock);
+}
+
 /* LATE_LIMIT; @d: word of struct late_limit */
 static __noinline int late_limit(struct fw *fw, __u32 d)
 {
 	struct img im = fw->img;
-	__u32 id = img_word(&im, d), born = img_word(&im, d + 1);
 	__u32 cost = img_word(&im, d + 2), cap = img_word(&im, d + 3);
 	__u32 per_jiffy = img_word(&im, d + 4), credit;
-	struct late_row *row = bpf_map_lookup_elem(&late_state, &id);
 	__u64 now = bpf_jiffies64();
+	struct late_row *row = late_row_lock(&im, d, now, cap);
 	int r = LATE_NO_MATCH;
 
 	if (!row)
 		return LATE_DROP_NOW;
-	bpf_spin_lock(&row->lock);
-	if (row->born != born) {
-		row->born = born;
-		row->prev = now;
-		row->value = cap;
-	}
 	credit = row->value;
 	/* Another CPU may have come first with a later @now. */
 	if ((__s64)(now - row->prev) > 0) {
@@ -68,7 +89,7 @@ static __noinline int late_limit(struct fw *fw, __u32 d)
 		r = LATE_MATCH;
 	}
 	row->value = credit;
-	bpf_spin_unlock(&row->lock);
+	late_row_unlock(row);
 	return r;
 }
 
@@ -76,23 +97,17 @@ static __noinline int late_limit(struct fw *fw, __u32 d)
 static __noinline int late_statistic(struct fw *fw, __u32 d)
 {
 	struct img im = fw->img;
-	__u32 id = img_word(&im, d), born = img_word(&im, d + 1);
-	__u32 n = img_word(&im, d + 3), first = img_word(&im, d + 4), next;
+	__u32 n = img_word(&im, d + 3), next;
 	struct late_row *row;
 
 	if (!img_word(&im, d + 2))
 		return (bpf_get_prandom_u32() & 0x7fffffff) < n ? LATE_MATCH : LATE_NO_MATCH;
-	row = bpf_map_lookup_elem(&late_state, &id);
+	row = late_row_lock(&im, d, 0, img_word(&im, d + 4));
 	if (!row)
 		return LATE_DROP_NOW;
-	bpf_spin_lock(&row->lock);
-	if (row->born != born) {
-		row->born = born;
-		row->value = first;
-	}
 	next = row->value == n ? 0 : row->value + 1;
 	row->value = next;
-	bpf_spin_unlock(&row->lock);
+	late_row_unlock(row);
 	return next ? LATE_NO_MATCH : LATE_MATCH;
 }
 
@@ -100,25 +115,20 @@ static __noinline int late_statistic(struct fw *fw, __u32 d)
 static __noinline int late_quota(struct fw *fw, __u32 d)
 {
 	struct img im = fw->img;
-	__u32 id = img_word(&im, d), born = img_word(&im, d + 1), len = fw->w->pkt.tot_len;
-	__u64 quota = img_word(&im, d + 2) | (__u64)img_word(&im, d + 3) << 32;
-	struct late_row *row = bpf_map_lookup_elem(&late_state, &id);
+	__u32 len = fw->w->pkt.tot_len;
+	struct late_row *row = late_row_lock(&im, d, img_word(&im, d + 2) |
+					     (__u64)img_word(&im, d + 3) << 32, 0);
 	int r = LATE_NO_MATCH;
 
 	if (!row)
 		return LATE_DROP_NOW;
-	bpf_spin_lock(&row->lock);
-	if (row->born != born) {
-		row->born = born;
-		row->prev = quota;
-	}
 	if (row->prev >= len) {
 		row->prev -= len;
 		r = LATE_MATCH;
 	} else {
 		row->prev = 0;	/* not even small packets from now on */
 	}
-	bpf_spin_unlock(&row->lock);
+	late_row_unlock(row);
 	return r;
 }
 

@@ -40,6 +40,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "port.bpf.h"
 #include "classifier.bpf.h"
 #include "walk.bpf.h"
+#include "named.bpf.h"
 #include "nf_ct.bpf.h"
 
 struct {
@@ -66,7 +67,7 @@ static __always_inline __u32 packet_type(const struct sk_buff *skb, __u32 daddr)
 
 	if (type != PACKET_LOOPBACK)
 		return type;
-	return (daddr & 0xf0000000) == 0xe0000000 ? PACKET_MULTICAST : PACKET_BROADCAST;
+	return is_multicast(daddr) ? PACKET_MULTICAST : PACKET_BROADCAST;
 }
 
 /* KEY_MAC: 0 none */

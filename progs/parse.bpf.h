@@ -35,6 +35,11 @@ static __always_inline __u32 l4_fixed(__u8 proto)
 	return 0;
 }
 
+static __always_inline int is_multicast(__u32 addr)
+{
+	return (addr & 0xf0000000) == 0xe0000000;
+}
+
 static __always_inline __u32 be32_at(const void *p)
 {
 	return bpf_ntohl(*(const __be32 *)p);

@@ -26,7 +26,7 @@
 
 #include "abi/reject.h"
 #include "conntrack.bpf.h"
-#include "late_addrtype.bpf.h"
+#include "fib_trie.bpf.h"
 #include "owner.bpf.h"
 
 #define REJECT_ETH	ETH_HLEN

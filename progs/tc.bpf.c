@@ -27,6 +27,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "classifier.bpf.h"
 #include "walk.bpf.h"
 #include "judge.bpf.h"
+#include "named.bpf.h"
 #include "reject.bpf.h"
 
 #define VLAN_VID_MASK	0x0fff
@@ -223,31 +224,6 @@ int fw_answer(struct __sk_buff *skb)
 		pkt->key[KEY_TTL]--;
 	skb->mark = meta.mark;
 	return reject_send(skb, meta.type);
-}
-
-/* `bpf-iptables recent' at work, under the lock that packets take (user/named_view.c) */
-SEC("tc")
-int fw_named(struct __sk_buff *skb)
-{
-	struct recent_edit ask = {};
-	struct recent_args a = {};
-
-	if (!(features & (IMG_F_RECENT | IMG_F_HASHLIMIT)))
-		return -1;
-	if (bpf_skb_load_bytes(skb, 0, &ask, sizeof(ask)))
-		return -1;
-	ask.now = bpf_jiffies64();
-	if (bpf_skb_store_bytes(skb, 0, &ask, sizeof(ask), 0))
-		return -1;
-	if (!(features & IMG_F_RECENT) || ask.op == RECENT_NOW)
-		return 0;
-	a.born = ask.list.born;
-	a.flags = ask.flags | (ask.op == RECENT_DEL ? RECENT_REMOVE : RECENT_SET);
-	a.edit = ask.op;
-	a.addr = ask.addr;
-	a.mask = ask.stamps;
-	a.now = ask.now;
-	return recent_run(&a, ask.list.id) < 0 ? -1 : 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

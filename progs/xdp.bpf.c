@@ -58,7 +58,7 @@ SEC("xdp.frags")
 int fw_xdp(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	__u32 type, out_class = IFACE_CLASS_NONE;
+	__u32 type;
 	struct fw_pkt *pkt;
 	struct port in;
 	struct fw fw;
@@ -89,17 +89,7 @@ int fw_xdp(struct xdp_md *ctx)
 	pkt->hook = hook;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
-	if (hook == HOOK_FORWARD && img_hdr_word(&fw.img, flags) & IMG_F_OIF)
-		out_class = port_of(&fw.img, pkt->oifindex).out_class;
-	pkt->mark = 0;
-	pkt->key[KEY_MARK] = 0;
-	pkt->key[KEY_CTSTATE] = 0;
-	pkt->key[KEY_IIF] = in.in_class;
-	pkt->key[KEY_OIF] = out_class;
-	pkt->key[KEY_PKTTYPE] = type;
-	pkt->key[KEY_MAC] = 0;
-	if (img_hdr_word(&fw.img, flags) & IMG_F_MAC)
-		pkt->key[KEY_MAC] = mac_class(&fw.img, data + ETH_ALEN);
+	xdp_keys(&fw, in.in_class, type, data + ETH_ALEN);
 
 	verdict = judge(&fw);
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT)

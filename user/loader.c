@@ -216,12 +216,17 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 	return 0;
 }
 
-/* Program and attach type of netfilter programs (Linux 6.4), newer than Debian 12's libbpf. */
+/*
+ * Program and attach type of netfilter programs (Linux 6.4), newer than Debian 12's libbpf,
+ * which knows fw_named's.
+ */
 static void set_netfilter_type(struct bpf_object *obj)
 {
 	struct bpf_program *prog;
 
 	bpf_object__for_each_program(prog, obj) {
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_SCHED_CLS)
+			continue;
 		bpf_program__set_type(prog, (enum bpf_prog_type)PROG_TYPE_NETFILTER);
 		bpf_program__set_expected_attach_type(prog,
 						      (enum bpf_attach_type)ATTACH_NETFILTER);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp
+# hooks: tc xdp netfilter
 #
 # hashlimit.sh - a bucket per address, port or pair of them, and tables shared by name
 #

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp
+# hooks: tc xdp netfilter
 #
 # recent.sh - lists of addresses: every verb, TTLs, a full list, names shared, the view
 #
