@@ -128,11 +128,19 @@ static __noinline int late_connbytes(struct fw *fw, __u32 d)
 	return n < to || n > from ? LATE_MATCH : LATE_NO_MATCH;
 }
 
-#ifndef FW_KERNEL_CT	/* such a program cannot write to the kernel's entry */
 static __always_inline __u32 shifted(__u32 v, __s32 shift)
 {
 	return shift < 0 ? v >> (-shift & 31) : v << (shift & 31);
 }
+
+#ifdef FW_KERNEL_CT
+/* The kernel's entry gets its mark from a native rule (nf_native.bpf.h). */
+static __always_inline void ct_set_mark(struct ct_view *v, __u32 mask, __u32 value, __s32 shift)
+{
+	v->mark = shifted((v->mark & ~mask) ^ value, shift);
+	v->marked = 1;
+}
+#endif
 
 /*
  * act_connmark() - ACT_CONNMARK; @d: word of struct act_connmark
@@ -162,6 +170,5 @@ static __noinline int act_connmark(struct fw *fw, __u32 d, __u32 *mark)
 	}
 	return 0;
 }
-#endif
 
 #endif /* BPFIPT_LATE_CT_BPF_H */

@@ -21,6 +21,7 @@
 #include "abi/ct.h"
 #include "abi/ipset.h"
 #include "abi/late_rate.h"
+#include "abi/native.h"
 #include "fw.bpf.h"
 #include "hashlimit.h"
 
@@ -54,6 +55,7 @@ struct {
  * @confirmed:	the entry is in the table, not one that a packet is about to make
  * @dir:	enum ct_dir of the packet
  * @status:	CTS_*
+ * @marked:	netfilter hook: a CONNMARK target has set @mark
  * @left:	ns until it expires; not confirmed: the timeout it will have
  * @orig, @reply: both directions
  */
@@ -64,7 +66,7 @@ struct ct_view {
 	__u8 dir;
 	__u32 status;
 	__u32 mark;
-	__u32 pad;
+	__u32 marked;
 	__u64 left;
 	__u64 packets[2];
 	__u64 bytes[2];
@@ -187,6 +189,7 @@ struct recent_args {
  * @row:	number of this row of the scratch, for maps that have as many
  * @unsure, @noted, @nr_noted: of early.bpf.h
  * @set:	look-up in an ipset
+ * @script:	of nf_native.bpf.h
  */
 struct walk {
 	struct fw_pkt pkt;
@@ -219,6 +222,7 @@ struct walk {
 	__u32 nr_noted;
 	__u32 noted[EARLY_HITS];
 	struct set_probe set;
+	struct native_script script;
 	union {
 		__u32 late[LATE_SCRATCH];
 		struct hashlimit_work hashlimit;

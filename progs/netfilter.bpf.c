@@ -42,6 +42,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "walk.bpf.h"
 #include "named.bpf.h"
 #include "nf_ct.bpf.h"
+#include "nf_native.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -116,6 +117,7 @@ static __always_inline int judge_hook(struct fw *fw)
 	__u32 flags = img_hdr_word(&fw->img, flags);
 	const struct net_device *in = state->in, *out = state->out;
 
+	fw->w->ct.marked = 0;
 	if (read_headers(fw->ctx, skb, pkt))
 		return WALK_DROP;
 	pkt->hook = state->hook - NF_INET_LOCAL_IN;
@@ -138,14 +140,18 @@ static __always_inline int judge_hook(struct fw *fw)
 SEC("netfilter")
 int fw_netfilter(struct bpf_nf_ctx *ctx)
 {
-	int verdict;
+	int verdict, native = 1;
 	struct fw fw;
 
 	if (fw_open(&fw, ctx))
 		return NF_DROP;
 	verdict = judge_hook(&fw);
+	if (features & IMG_F_NATIVE)
+		native = native_script(&fw, verdict);
 	scratch_put(fw.w);
-	return verdict == WALK_ACCEPT ? NF_ACCEPT : NF_DROP;
+	if (native < 0)
+		event(EV_NO_SCRATCH);
+	return native ? native > 0 && verdict == WALK_ACCEPT : NF_ACCEPT;
 }
 
 SEC("netfilter")

@@ -87,7 +87,6 @@ static __always_inline void walk_mark(struct fw *fw, __u32 pos, const struct img
 	}
 }
 
-#ifndef FW_KERNEL_CT
 /* CONNMARK: what it writes to the packet is what MARK would. */
 static __always_inline void walk_connmark(struct fw *fw, __u32 pos, const struct img_action *act)
 {
@@ -100,7 +99,6 @@ static __always_inline void walk_connmark(struct fw *fw, __u32 pos, const struct
 		walk_mark(fw, pos, &as_mark);
 	}
 }
-#endif
 
 /* Obey the rule at @pos, whose fields all agree. Return: 1 ends the walk. */
 static __always_inline int walk_obey(struct fw *fw, __u32 pos)
@@ -147,12 +145,10 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	case ACT_MARK:
 		walk_mark(fw, pos, act);
 		return 0;
-#ifndef FW_KERNEL_CT
 	case ACT_CONNMARK:
 		if (features & IMG_F_CTINFO)
 			walk_connmark(fw, pos, act);
 		return 0;
-#endif
 	case ACT_LOG:
 		if (features & IMG_F_LOG)
 			log_packet(fw, act->arg, act->slot);

@@ -3,7 +3,7 @@
  * capability.c - what a hook cannot do, by name
  *
  * The lowering knows what the classifier can express; a hook may still be unable
- * to carry out a target, or a match, exactly. Such a rule is refused when it is
+ * to carry out a match exactly. Such a rule is refused when it is
  * added, by name, instead of being enforced as something less.
  */
 #include <errno.h>
@@ -23,14 +23,7 @@ struct refusal {
 	const char *why;
 };
 
-static const struct refusal targets[] = {
-	/* A netfilter program may not write to the packet, nor send one. */
-	{ "REJECT", ON_MODE(MODE_NETFILTER), "its answers cannot be sent from this hook; use DROP" },
-	{ "MARK", ON_MODE(MODE_NETFILTER), "the mark cannot be set from this hook" },
-	{ "CONNMARK", ON_MODE(MODE_NETFILTER), "the mark cannot be set from this hook" },
-};
-
-static const struct refusal matches[] = {
+static const struct refusal refusals[] = {
 	/* Receive packet steering comes between this hook and the kernel's. */
 	{ "cpu", ON_MODE(MODE_XDP), "the stack may run on another CPU than the driver" },
 	/* With br_netfilter bridged frames come by here. */
@@ -41,16 +34,17 @@ static const struct refusal matches[] = {
 	{ "helper", ON_MODE(MODE_NETFILTER), "the kernel's helpers cannot be seen from it" },
 };
 
-static int refuse(const struct refusal *r, size_t n, const char *kind, const char *name,
-		  enum fw_mode mode, struct lower_err *err)
+static int refuse(const char *name, enum fw_mode mode, struct lower_err *err)
 {
 	if (mode == MODE_HYBRID)
 		mode = MODE_NETFILTER;
-	for (size_t i = 0; i < n; i++) {
-		if (!(r[i].modes & ON_MODE(mode)) || strcmp(r[i].name, name))
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		const struct refusal *r = &refusals[i];
+
+		if (!(r->modes & ON_MODE(mode)) || strcmp(r->name, name))
 			continue;
 		snprintf(err->msg, sizeof(err->msg),
-			 "%s `%s' cannot be enforced by this hook: %s", kind, name, r[i].why);
+			 "match `%s' cannot be enforced by this hook: %s", name, r->why);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -59,14 +53,12 @@ static int refuse(const struct refusal *r, size_t n, const char *kind, const cha
 static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_err *err)
 {
 	rule_for_each_match(m, rule) {
-		int ret = refuse(matches, sizeof(matches) / sizeof(*matches), "match",
-				 m->u.user.name, mode, err);
+		int ret = refuse(m->u.user.name, mode, err);
 
 		if (ret)
 			return ret;
 	}
-	return refuse(targets, sizeof(targets) / sizeof(*targets), "target",
-		      rule_target(rule)->u.user.name, mode, err);
+	return 0;
 }
 
 /*
@@ -77,7 +69,7 @@ static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_
  */
 int capability_kernel(__u32 flags, enum fw_mode mode, struct lower_err *err)
 {
-	if (!(flags & IMG_F_FIB_SRC) || mode == MODE_NETFILTER || loader_has_fib_src())
+	if (!(flags & IMG_F_FIB_SRC) || mode_is_nf(mode) || loader_has_fib_src())
 		return 0;
 	snprintf(err->msg, sizeof(err->msg), "target `REJECT' cannot be enforced by this hook: "
 		 "in FORWARD it needs Linux 6.7, but for --reject-with tcp-reset");

@@ -290,10 +290,14 @@ static __u32 used_flags(const struct plan *plan, const struct classes *c)
 		flags |= IMG_F_MAC;
 	if (keys & 1u << KEY_CTSTATE)
 		flags |= IMG_F_CT;
-	if (keys & 1u << KEY_MARK)
-		for (__u32 i = 0; i < plan->nr_pos; i++)
-			if (plan->pos[i].act.act == ACT_MARK)
-				flags |= IMG_F_MARK;
+	for (__u32 i = 0; i < plan->nr_pos; i++) {
+		__u32 act = plan->pos[i].act.act;
+
+		if (act == ACT_REJECT || act == ACT_MARK || act == ACT_CONNMARK)
+			flags |= IMG_F_NATIVE;
+		if (act == ACT_MARK && keys & 1u << KEY_MARK)
+			flags |= IMG_F_MARK;
+	}
 	return flags;
 }
 

@@ -286,7 +286,7 @@ int instance_remove(void)
 	err = attach_detach_all(&in);
 	if (snprintf(path, sizeof(path), "%s/current/map-nf_progs", in.dir) < (int)sizeof(path) &&
 	    !access(path, F_OK) && !err)
-		err = nft_table_set(0);
+		err = nft_table_set(0, -1);
 	pins_remove(in.dir);
 	return err;
 }
@@ -309,7 +309,7 @@ int instance_refresh(struct instance *in, bool verbose)
 		return err;
 	err = attach_all(in, &in->gen, ifs, n, verbose);
 	if (!err && in->gen.map->native)	/* `nft flush ruleset' takes it away */
-		err = nft_table_set(in->gen.map->native);
+		err = native_renew(in);
 	if (!err) {
 		err = instance_load(in, &rs);
 		if (!err)

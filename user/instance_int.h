@@ -11,6 +11,7 @@
  *		g3/prog-NAME		programs
  *		links/IFINDEX-in -out -xdp	one link per interface and side
  *		links/nf-INPUT -FORWARD -OUTPUT	hook netfilter: one link per chain
+ *		links/nf-INPUT-end ...		and of fw_native_end (nf_native.bpf.h)
  *
  * A generation is one load of the programs against one size of the image map.
  * A ruleset that outgrows it gets a new generation, loaded aside (grow.c).
@@ -30,6 +31,9 @@
 /* Linux 6.4, newer than Debian 12's headers: BPF_PROG_TYPE_NETFILTER, BPF_NETFILTER */
 #define PROG_TYPE_NETFILTER	32
 #define ATTACH_NETFILTER	45
+
+/* Priority of the chains of nft_native.c; the programs stand before and behind it. */
+#define NF_NATIVE_PRIORITY	(-2)
 
 /*
  * struct tier - sizes that are fixed when the programs are loaded
@@ -126,19 +130,41 @@ static inline bool mode_is_nf(enum fw_mode mode)
 	return mode == MODE_NETFILTER || mode == MODE_HYBRID;
 }
 
+/* Flags of an image that the programs of @mode have parts for */
+static inline __u32 mode_features(enum fw_mode mode)
+{
+	return IMG_F_PROGRAM | (mode_is_nf(mode) ? IMG_F_NATIVE : 0);
+}
+
 int attach_nf(struct instance *in, const struct generation *gen);
+/* The links of fw_native_end: there, or not */
+int attach_nf_end(struct instance *in, bool wanted);
 void attach_nf_describe(const struct instance *in);
 
 /*
  * nft.c: parts of the instance's nftables table (img_map.native)
  * NATIVE_TRACK: conntrack stays registered
+ * NATIVE_ACCT: it counts packets and bytes
+ * NATIVE_ASK: the chains that do what a netfilter program cannot (nft_native.c), and
+ *	the links of fw_native_end behind them
  */
 #define NATIVE_TRACK	0x1u
+#define NATIVE_ACCT	0x2u
+#define NATIVE_ASK	0x4u
 
-int nft_table_set(__u32 want);
+int nft_table_set(__u32 want, int ask_fd);
 
-/* native_need() - the parts that an image with @flags (IMG_F_*) needs in @mode */
+/* native_renew() - put back what img_map.native says and somebody took away */
+int native_renew(struct instance *in);
+
+/*
+ * native_part.c
+ * native_need(): the parts that an image with @flags (IMG_F_*) needs in @mode
+ * native_set(): there are the parts @want, and no others. Return: 0 or -errno, err->msg.
+ */
+struct lower_err;
 __u32 native_need(enum fw_mode mode, __u32 flags);
+int native_set(struct instance *in, __u32 want, struct lower_err *err);
 
 /* capability.c: 0, or -EOPNOTSUPP naming what the hooks of @mode cannot do */
 struct lower_err;

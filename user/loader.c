@@ -136,6 +136,7 @@ static const struct {
 	{ "recent_small", IMG_F_RECENT },
 	{ "recent_big", IMG_F_RECENT_BIG },
 	{ "reject_peers", IMG_F_REJECT },
+	{ "native_scripts", IMG_F_NATIVE },
 	{ "log_ring", IMG_F_LOG },
 	{ "log_buffer", IMG_F_LOG },
 	{ "set_desc", IMG_F_SET },
@@ -218,14 +219,14 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 
 /*
  * Program and attach type of netfilter programs (Linux 6.4), newer than Debian 12's libbpf,
- * which knows fw_named's.
+ * which knows those of fw_named and fw_native_ask.
  */
 static void set_netfilter_type(struct bpf_object *obj)
 {
 	struct bpf_program *prog;
 
 	bpf_object__for_each_program(prog, obj) {
-		if (bpf_program__type(prog) == BPF_PROG_TYPE_SCHED_CLS)
+		if (strcmp(bpf_program__section_name(prog), "netfilter"))
 			continue;
 		bpf_program__set_type(prog, (enum bpf_prog_type)PROG_TYPE_NETFILTER);
 		bpf_program__set_expected_attach_type(prog,

@@ -5,12 +5,13 @@
  * At hook netfilter an instance owns a table "bpf-iptables" (family ip), and in it,
  * while a rule looks at the state, a chain that no hook leads to:
  *
- *	chain track { ct state }
+ *	chain track { ct state; ct bytes }
  *
- * No packet meets that rule. It is there because a rule with `ct' keeps conntrack, and
+ * No packet meets these rules. They are there because a rule with `ct' keeps conntrack, and
  * with it defragmentation, registered in the network namespace (nft_ct_get_init(),
  * net/netfilter/nft_ct.c), just as xt_state and xt_conntrack do while a native rule
- * uses them.
+ * uses them; and one that reads bytes switches accounting on, as xt_connbytes does. The
+ * chains that packets do meet are those of nft_native.c.
  *
  * One batch, which the kernel commits whole or not at all, makes the table what it is
  * to be: add, delete, add with its content. The old content is let go after the new one
@@ -28,18 +29,11 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "instance_int.h"
+#include "nft_batch.h"
 
 #define TABLE		"bpf-iptables"
 #define TRACK		"track"
 #define BATCH_SIZE	65536
-
-/* struct batch - messages one behind the other in @buf */
-struct batch {
-	char *buf;
-	size_t len;
-	__u32 seq;
-	struct nlmsghdr *last;
-};
 
 static struct nlmsghdr *message(struct batch *b, __u16 type, __u16 flags, __u8 family,
 				__u16 res_id)
@@ -77,35 +71,71 @@ static void table(struct batch *b, int type, __u16 flags)
 	put(b, nlh);
 }
 
-static void chain(struct batch *b, const char *name)
+static struct nlmsghdr *chain(struct batch *b, const char *name)
 {
 	struct nlmsghdr *nlh = nft(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
 
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, TABLE);
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, name);
+	return nlh;
+}
+
+void nft_chain(struct batch *b, const char *name)
+{
+	put(b, chain(b, name));
+}
+
+void nft_base_chain(struct batch *b, const char *name, __u32 hooknum, __s32 priority)
+{
+	struct nlmsghdr *nlh = chain(b, name);
+	struct nlattr *hook = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
+
+	mnl_attr_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(hooknum));
+	mnl_attr_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl(priority));
+	mnl_attr_nest_end(nlh, hook);
+	mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, "filter");
 	put(b, nlh);
 }
 
-/* track: load the state into a register, and leave it there */
-static void track(struct batch *b)
+void nft_rule(struct batch *b, struct nft_rule *r, const char *name)
 {
-	struct nlattr *list, *elem, *data;
-	struct nlmsghdr *nlh;
+	r->nlh = nft(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	mnl_attr_put_strz(r->nlh, NFTA_RULE_TABLE, TABLE);
+	mnl_attr_put_strz(r->nlh, NFTA_RULE_CHAIN, name);
+	r->list = mnl_attr_nest_start(r->nlh, NFTA_RULE_EXPRESSIONS);
+}
 
-	chain(b, TRACK);
-	nlh = nft(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, TABLE);
-	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, TRACK);
-	list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
-	elem = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "ct");
-	data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
-	mnl_attr_put_u32(nlh, NFTA_CT_DREG, htonl(NFT_REG_1));
-	mnl_attr_put_u32(nlh, NFTA_CT_KEY, htonl(NFT_CT_STATE));
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, elem);
-	mnl_attr_nest_end(nlh, list);
-	put(b, nlh);
+void nft_rule_end(struct batch *b, struct nft_rule *r)
+{
+	mnl_attr_nest_end(r->nlh, r->list);
+	put(b, r->nlh);
+}
+
+void nft_expr(struct nft_rule *r, const char *name)
+{
+	r->elem = mnl_attr_nest_start(r->nlh, NFTA_LIST_ELEM);
+	mnl_attr_put_strz(r->nlh, NFTA_EXPR_NAME, name);
+	r->data = mnl_attr_nest_start(r->nlh, NFTA_EXPR_DATA);
+}
+
+void nft_expr_end(struct nft_rule *r)
+{
+	mnl_attr_nest_end(r->nlh, r->data);
+	mnl_attr_nest_end(r->nlh, r->elem);
+}
+
+/* Load @key of the connection into a register, and leave it there. */
+static void look_at(struct batch *b, __u32 key)
+{
+	struct nft_rule r;
+
+	nft_rule(b, &r, TRACK);
+	nft_expr(&r, "ct");
+	mnl_attr_put_u32(r.nlh, NFTA_CT_DREG, htonl(NFT_REG_1));
+	mnl_attr_put_u32(r.nlh, NFTA_CT_KEY, htonl(key));
+	nft_expr_end(&r);
+	nft_rule_end(b, &r);
 }
 
 /*
@@ -146,9 +176,10 @@ static int send_batch(struct batch *b)
 /*
  * nft_table_set() - make this namespace's table hold what @want says
  * @want:	NATIVE_* of instance_int.h; 0: no table
+ * @ask_fd:	program fw_native_ask, for NATIVE_ASK
  * Return: 0 or -errno, with nothing changed.
  */
-int nft_table_set(__u32 want)
+int nft_table_set(__u32 want, int ask_fd)
 {
 	struct batch b = { .buf = malloc(BATCH_SIZE), .seq = time(NULL) };
 	int err;
@@ -160,8 +191,14 @@ int nft_table_set(__u32 want)
 	table(&b, NFT_MSG_DELTABLE, 0);
 	if (want)
 		table(&b, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+	if (want & (NATIVE_TRACK | NATIVE_ACCT))
+		nft_chain(&b, TRACK);
 	if (want & NATIVE_TRACK)
-		track(&b);
+		look_at(&b, NFT_CT_STATE);
+	if (want & NATIVE_ACCT)
+		look_at(&b, NFT_CT_BYTES);
+	if (want & NATIVE_ASK)
+		nft_native(&b, ask_fd, want & NATIVE_TRACK);
 	b.last->nlmsg_flags |= NLM_F_ACK;
 	put(&b, message(&b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
 	err = send_batch(&b);

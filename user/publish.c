@@ -432,43 +432,20 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	return 0;
 }
 
-__u32 native_need(enum fw_mode mode, __u32 flags)
-{
-	return mode_is_nf(mode) && flags & IMG_F_CT ? NATIVE_TRACK : 0;
-}
-
-/*
- * The nftables table of hook netfilter: what a new ruleset needs is there before it is
- * in force, and what only the old one needed stays until it no longer is.
- */
-static int native_set(struct instance *in, __u32 want, struct lower_err *err)
-{
-	int ret;
-
-	if (want == in->gen.map->native)
-		return 0;
-	ret = nft_table_set(want);
-	if (ret)
-		snprintf(err->msg, sizeof(err->msg),
-			 "conntrack cannot be registered (nftables: %s)", strerror(-ret));
-	else
-		in->gen.map->native = want;
-	return ret;
-}
-
 int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *err)
 {
 	void *rules = NULL;
 	struct draft d;
-	__u32 features, need;
+	__u32 flags, features, need;
 	size_t len = 0;
 	int ret;
 
 	ret = draft_make(in, rs, &d, err);
 	if (!ret)
 		ret = pack(in, rs, &rules, &len);
-	features = ret ? 0 : ((struct img_hdr *)d.img.word)->flags & IMG_F_PROGRAM;
-	need = native_need(in->mode, features);
+	flags = ret ? 0 : ((struct img_hdr *)d.img.word)->flags;
+	features = flags & mode_features(in->mode);
+	need = native_need(in->mode, flags);
 	if (!ret && !fits(&in->gen.tier, d.img.words, len, d.nr_slots, features)) {
 		struct tier t = tier_for(d.img.words, len, d.nr_slots, features);
 
@@ -482,7 +459,7 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 	if (!ret && active_image(&in->gen) &&
 	    !all_known(active_image(&in->gen), d.ifs, d.nr_ifs))
 		ret = attach_all(in, &in->gen, d.ifs, d.nr_ifs, false);
-	if (!ret && features & IMG_F_REJECT && in->mode != MODE_NETFILTER)
+	if (!ret && features & IMG_F_REJECT && !mode_is_nf(in->mode))
 		ret = reject_configure(in, &in->gen);
 	fault_step();
 	if (!ret)

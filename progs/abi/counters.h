@@ -38,6 +38,7 @@ enum fw_event {
 	EV_NO_SCRATCH,	/* netfilter hook: dropped, too many packets at once on one CPU */
 	EV_CONNLIMIT_FULL, /* dropped: no room to count the connection, or no tuple */
 	EV_EARLY,	/* hybrid: dropped by the driver's program */
+	EV_NATIVE_GONE,	/* netfilter hook: dropped, the native rules that REJECT or MARK are gone */
 	NR_EVENTS,
 };
 
@@ -55,6 +56,7 @@ enum fw_event {
 	[EV_NO_SCRATCH]		= "no-scratch",			\
 	[EV_CONNLIMIT_FULL]	= "connlimit-uncounted",	\
 	[EV_EARLY]		= "dropped-early",		\
+	[EV_NATIVE_GONE]	= "native-rules-gone",		\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

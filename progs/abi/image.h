@@ -99,7 +99,8 @@ struct img_hook {
 /*
  * img_hdr.flags. The first are for the datapath to read; those of IMG_F_PROGRAM are
  * parts of a program that are loaded, with their maps, only once some rule needs
- * them (user/loader.c): a part that is not loaded is dead code to the verifier.
+ * them (user/loader.c): a part that is not loaded is dead code to the verifier. The
+ * netfilter programs have IMG_F_NATIVE as well.
  */
 #define IMG_F_CT	0x1u	/* some rule needs conntrack: label every packet */
 #define IMG_F_MARK	0x2u	/* a MARK target precedes a mark match: re-classify */
@@ -115,13 +116,16 @@ struct img_hook {
 #define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
 #define IMG_F_SET	0x1000u	/* set: the mirror of ipsets */
 #define IMG_F_FIB_SRC	0x80000000u /* REJECT with ICMP in FORWARD: Linux 6.7 (user/capability.c) */
+#define IMG_F_NATIVE	0x40000000u /* REJECT, MARK, CONNMARK: the netfilter hook has them done (abi/native.h) */
+#define IMG_F_CT_ACCT	0x20000000u /* connbytes: the kernel's table has to count (netfilter hook) */
 #define IMG_F_HASHLIMIT	0x80u
 #define IMG_F_RECENT	0x100u
 #define IMG_F_TIME	0x8000u
 #define IMG_F_RECENT_BIG 0x40000u /* recent --hitcount over RECENT_STAMPS */
 #define IMG_F_DEVGROUP	0x100000u /* devgroup */
 
-#define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC))
+#define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC | IMG_F_NATIVE | \
+			   IMG_F_CT_ACCT))
 
 /*
  * img_hdr.fast: a packet whose state is one of FAST_STATES & fast, and whose input (in

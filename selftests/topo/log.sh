@@ -58,7 +58,6 @@ same_log() {
 		COMMIT
 	END
 } >"$TMP/wanted"
-[ "$HOOK" != netfilter ] || sed -i '/-j MARK/d' "$TMP/wanted"	# which has no MARK
 # shellcheck disable=SC2119
 both_restore <"$TMP/wanted"
 tap_ok $? "ruleset goes in"

@@ -4,7 +4,8 @@
 # hooks: netfilter
 #
 # netfilter.sh - what only the netfilter hook sees: addresses behind native NAT, the
-# kernel's own connections, packets that interrupt one another
+# kernel's own connections, packets that interrupt one another; and what it has native
+# rules do: marks that later tables see, REJECT
 
 . "$(dirname "$0")/twin.sh"
 twin_up wire
@@ -60,6 +61,66 @@ c 253 $A $B mf len=64 id=0x301
 c 253 $A $B off=8 len=56 id=0x301
 END
 
+# --- marks, as the native tables behind this hook see them
+# seen TABLE - its rules and their counters, in both worlds
+seen() {
+	local w
+
+	for w in ref dut; do
+		XTABLES_LOCKFILE=$TMP/lock.$w ns_exec "${NS[$w.r]}" "iptables-$REF" -t "$1" -nvxL |
+			awk 'NR > 2 && NF { $1 = $1; print }' >"$TMP/seen.$w"
+	done
+	tap_same "$2" "$(cat "$TMP/seen.ref")" "$(cat "$TMP/seen.dut")"
+	tap_same "$2: every rule met a packet" "" "$(awk '$1 == 0 && $3 ~ /^[a-zA-Z0-9]/ && NF > 8' "$TMP/seen.ref")"
+}
+native -t mangle -A PREROUTING -p udp --dport 7 -j MARK --set-mark 0x0ff0f00f
+for m in 0xffffffff 0x80000001 0xf0 0 0x0ff0f0cf 0x00f0f00f; do
+	native -t mangle -A POSTROUTING -m mark --mark $m
+done
+for m in 0xcafe 0x12345678 0xffffffff; do
+	native -t mangle -A POSTROUTING -m connmark --mark $m
+done
+native -t nat -A POSTROUTING -m mark --mark 0x80000001 -p udp -j SNAT --to-source 10.2.0.77
+both_restore <<END
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -p udp -m udp --dport 1 -j MARK --set-mark 0xffffffff
+-A FORWARD -p udp -m udp --dport 2 -j MARK --set-mark 0x80000001
+-A FORWARD -p udp -m udp --dport 3 -j MARK --set-mark 1
+-A FORWARD -p udp -m mark --mark 1 -j MARK --set-mark 0
+-A FORWARD -p udp -m udp --dport 7 -m length --length 30 -j MARK --set-xmark 0xc0/0xc0
+-A FORWARD -p udp -m udp --dport 7 -m length --length 31 -j MARK --and-mark 0xff0fff
+-A FORWARD -p udp -m udp --dport 4 -m connmark --mark 0 -j CONNMARK --set-mark 0xcafe
+-A FORWARD -p udp -m connmark --mark 0xcafe -m length --length 31 -j CONNMARK --set-xmark 0x12345678/0xffffffff
+-A FORWARD -p udp -m connmark --mark 0x12345678 -m length --length 31 -j DROP
+-A FORWARD -p udp -m udp --dport 5 -j MARK --set-mark 0xffffffff
+-A FORWARD -p udp -m udp --dport 5 -j CONNMARK --save-mark
+-A FORWARD -p udp -m udp --dport 5 -j MARK --set-mark 0
+-A OUTPUT -p udp -m udp --dport 6 -j MARK --set-mark 0xf0
+-A OUTPUT -p udp -m udp --dport 8 -j REJECT --reject-with icmp-host-unreachable
+COMMIT
+END
+agree_and "marks are set on the way" s 9 c 1 <<END
+c udp $A:100 $B:1
+c udp $A:100 $B:2
+c udp $A:100 $B:3
+c udp $A:100 $B:4 len=2
+c udp $A:100 $B:4 len=3
+c udp $A:100 $B:4 len=2
+c udp $A:100 $B:5
+s udp $B:5 $A:100
+c udp $A:100 $B:7 len=2
+c udp $A:100 $B:7 len=3
+o udp $H:9 $B:6
+END
+seen mangle "mangle POSTROUTING sees packets' and connections' marks"
+seen nat "nat POSTROUTING, too"
+for t in mangle nat; do native -t $t -F; done
+agree_and "REJECT is the sender's EPERM, with the answer" s 0 <<<"o udp $H:9 $B:8"
+tap_check "as natively" grep -q '^1 e ' "$TMP/ref.rx"
+
 # --- conntrack is there while a rule asks for it
 if [ "$DUT" = bpf ]; then
 	tables() {
@@ -73,6 +134,26 @@ if [ "$DUT" = bpf ]; then
 		ns_exec "$R" nft flush ruleset
 		ns_exec "$R" "$BPFIPT-init" --hook "$HOOK"
 		tap_same "init mends what nft flush ruleset took away" 1 "$(tables)"
+		gone() {
+			ns_exec "$R" "$BPFIPT" status | awk '$2 == "native-rules-gone" { print $3 }'
+		}
+		reset_rules
+		dut -A FORWARD -p udp -m udp --dport 1 -j REJECT
+		dut -A FORWARD -p udp -m udp --dport 2 -j MARK --set-mark 1
+		dut -A FORWARD -p udp -m udp --dport 4 -j DROP
+		ns_exec "$R" nft flush ruleset
+		some() {
+			printf '%s\n' "c udp $A:9 $B:1" "c udp $A:9 $B:2" "c udp $A:9 $B:3" "c udp $A:9 $B:4"
+		}
+		world_inject dut <(some) "$TMP/rx"
+		tap_same "without native rules what needs them is dropped" "3 s" "$(cut -d' ' -f1,2 "$TMP/rx")"
+		tap_same "and said" 2 "$(gone)"
+		ns_exec "$R" "$BPFIPT-init" --hook "$HOOK"
+		world_inject dut <(some) "$TMP/rx"
+		tap_same "init mends that, too" "1 c 2 s 3 s" "$(cut -d' ' -f1,2 "$TMP/rx" | paste -sd' ')"
+		tap_same "nothing more was lost" 2 "$(gone)"
+		dut -F
+		tap_same "nor do native rules stay without need" 0 "$(tables)"
 	else
 		tap_skip "the table that keeps conntrack registered" "no nft"
 	fi

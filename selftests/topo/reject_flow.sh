@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp
+# hooks: tc xdp netfilter hybrid
 #
 # reject_flow.sh - REJECT beside connections: what applications feel, what conntrack says
 #
