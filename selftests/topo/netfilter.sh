@@ -74,7 +74,7 @@ seen() {
 	tap_same "$2: every rule met a packet" "" "$(awk '$1 == 0 && $3 ~ /^[a-zA-Z0-9]/ && NF > 8' "$TMP/seen.ref")"
 }
 native -t mangle -A PREROUTING -p udp --dport 7 -j MARK --set-mark 0x0ff0f00f
-for m in 0xffffffff 0x80000001 0xf0 0 0x0ff0f0cf 0x00f0f00f; do
+for m in 0xffffffff 0x80000001 0xf0 0 0x0ff0f0cf 0x00f0000f; do
 	native -t mangle -A POSTROUTING -m mark --mark $m
 done
 for m in 0xcafe 0x12345678 0xffffffff; do
