@@ -40,7 +40,7 @@
 const volatile __u32 img_table_mask = (1u << 14) - 1;
 const volatile __u32 img_slot_bytes = 1u << 16;
 const volatile __u32 fib_flags;
-const volatile __u32 features = IMG_F_PROGRAM | IMG_F_NATIVE;
+const volatile __u32 features = IMG_F_PROGRAM | IMG_F_NATIVE | IMG_F_NF_HOST;
 const volatile __u32 nr_counters = 1024;
 const volatile __u32 fib_src_flag;
 const volatile __u32 reject_cookie[2];

@@ -34,6 +34,7 @@ struct possible_net_t___fw {
 
 struct net_device___fw {
 	int ifindex;
+	char name[16];
 	unsigned int group;
 	unsigned short hard_header_len;
 	struct hlist_node___fw index_hlist;

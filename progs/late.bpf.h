@@ -18,6 +18,7 @@
 #include "late_ct.bpf.h"
 #include "late_hashlimit.bpf.h"
 #include "late_l4.bpf.h"
+#include "late_nf.bpf.h"
 #include "late_payload.bpf.h"
 #include "late_set.bpf.h"
 #include "late_recent.bpf.h"
@@ -163,6 +164,14 @@ static long late_step(__u32 i, struct late_run *l)
 	case LATE_CONNBYTES:
 		if (features & IMG_F_CTINFO)
 			r = late_connbytes(fw, d);
+		break;
+	case LATE_HELPER:
+		if (LATE_NF)
+			r = late_helper(fw, d);
+		break;
+	case LATE_PHYSDEV:
+		if (LATE_NF)
+			r = late_physdev(fw, d);
 		break;
 	case LATE_SET:
 		if (features & IMG_F_SET)

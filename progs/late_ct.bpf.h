@@ -110,7 +110,7 @@ static __noinline int late_connbytes(struct fw *fw, __u32 d)
 	__u64 to = img_word(&im, d + 4) | (__u64)img_word(&im, d + 5) << 32;
 	__u64 packets = 0, bytes = 0, n;
 
-	if (!v->has_entry)
+	if (!v->has_entry || v->uncounted)
 		return LATE_NO_MATCH;
 	if (dir != CT_REPLY) {
 		packets = v->packets[CT_ORIG];

@@ -84,9 +84,8 @@ static __noinline int late_owner(struct fw *fw, __u32 d)
 /* struct dev_walk - an interface is looked for in the namespace's list @at */
 struct dev_walk {
 	__u64 at;
+	__u64 found;
 	__u32 ifindex;
-	__u32 group;
-	__u32 found;
 	__u32 pad;
 };
 
@@ -100,16 +99,15 @@ static long dev_step(__u32 i, struct dev_walk *l)
 		return 1;
 	dev = (void *)(l->at - bpf_core_field_offset(struct net_device___fw, index_hlist));
 	if (BPF_CORE_READ(dev, ifindex) == l->ifindex) {
-		l->group = BPF_CORE_READ(dev, group);
-		l->found = 1;
+		l->found = (__u64)dev;
 		return 1;
 	}
 	l->at = (__u64)BPF_CORE_READ(dev, index_hlist.next);
 	return 0;
 }
 
-/* Is (group & @mask) == (@value & @mask) of interface @ifindex? LATE_DROP_NOW: no such */
-static __noinline __u32 group_is(struct fw *fw, __u32 ifindex, __u32 value, __u32 mask)
+/* Interface @ifindex of the packet's namespace, or NULL. */
+static __always_inline struct net_device___fw *dev_by_index(struct fw *fw, __u32 ifindex)
 {
 	struct dev_walk l = { .ifindex = ifindex };
 	struct net___fw *net = ctx_net(fw->ctx);
@@ -118,9 +116,17 @@ static __noinline __u32 group_is(struct fw *fw, __u32 ifindex, __u32 value, __u3
 	head = (void *)((__u64)head + 8 * (ifindex & 255));
 	l.at = (__u64)BPF_CORE_READ(head, first);
 	bpf_loop(DEV_LIST_MAX, dev_step, &l, 0);
-	if (!l.found)
+	return (void *)l.found;
+}
+
+/* Is (group & @mask) == (@value & @mask) of interface @ifindex? LATE_DROP_NOW: no such */
+static __noinline __u32 group_is(struct fw *fw, __u32 ifindex, __u32 value, __u32 mask)
+{
+	struct net_device___fw *dev = dev_by_index(fw, ifindex);
+
+	if (!dev)
 		return LATE_DROP_NOW;
-	return !((l.group ^ value) & mask);
+	return !((BPF_CORE_READ(dev, group) ^ value) & mask);
 }
 
 /* LATE_DEVGROUP; @d: word of struct late_devgroup */

@@ -55,6 +55,7 @@ struct {
  * @confirmed:	the entry is in the table, not one that a packet is about to make
  * @dir:	enum ct_dir of the packet
  * @status:	CTS_*
+ * @uncounted:	it began when nobody counted: no @packets and @bytes
  * @marked:	netfilter hook: a CONNMARK target has set @mark
  * @left:	ns until it expires; not confirmed: the timeout it will have
  * @orig, @reply: both directions
@@ -67,6 +68,7 @@ struct ct_view {
 	__u32 status;
 	__u32 mark;
 	__u32 marked;
+	__u32 uncounted;
 	__u64 left;
 	__u64 packets[2];
 	__u64 bytes[2];

@@ -12,10 +12,10 @@
 
 #include "abi/ct.h"
 #include "maps.bpf.h"
+#include "nf_ext.bpf.h"
 #include "nf_skb.bpf.h"
 
 /* enum ip_conntrack_info, enum ip_conntrack_status of nf_conntrack_common.h */
-#define NFCT_INFOMASK	7ul
 #define CTINFO_IS_REPLY	3u
 #define CTINFO_UNTRACKED 7u
 #define IPS_SRC_NAT	(1u << 4)
@@ -23,11 +23,6 @@
 
 _Static_assert(CT_RELATED == CT_ESTABLISHED << 1 && CT_NEW == CT_ESTABLISHED << 2,
 	       "CT_* follow enum ip_conntrack_info");
-
-static __always_inline const struct nf_conn *nf_ct(const struct sk_buff *skb)
-{
-	return (const void *)(skb->_nfct & ~NFCT_INFOMASK);
-}
 
 /* KEY_CTSTATE, as xt_conntrack.c and xt_state.c work it out */
 static __always_inline __u32 nf_ct_state(const struct sk_buff *skb)
@@ -56,6 +51,19 @@ static __always_inline __u32 nf_ct_state(const struct sk_buff *skb)
 		(t)->proto = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.protonum);	\
 	} while (0)
 
+/* nf_conn_acct_find(): what has passed in both directions */
+static __always_inline void nf_ct_counts(const struct nf_conn *ct, struct ct_view *v)
+{
+	const void *acct = nf_ct_ext(ct, NF_CT_EXT(NF_CT_EXT_ACCT));
+	struct acct_counts n[2] = {};
+
+	v->uncounted = !acct || bpf_probe_read_kernel(n, sizeof(n), acct);
+	v->packets[CT_ORIG] = n[0].packets;
+	v->packets[CT_REPLY] = n[1].packets;
+	v->bytes[CT_ORIG] = n[0].bytes;
+	v->bytes[CT_REPLY] = n[1].bytes;
+}
+
 /* What matches on the connection read. @v->left is in jiffies, nf_ct_expires(). */
 static __noinline int nf_ct_view(struct fw *fw)
 {
@@ -72,6 +80,8 @@ static __noinline int nf_ct_view(struct fw *fw)
 	v->mark = BPF_CORE_READ(ct, mark);
 	left = BPF_CORE_READ(ct, timeout) - (__u32)bpf_jiffies64();
 	v->left = left > 0 ? left : 0;
+	if (img_hdr_word(&fw->img, flags) & IMG_F_CT_ACCT)
+		nf_ct_counts(ct, v);
 	nf_ct_tuple(ct, 0, &v->orig);
 	nf_ct_tuple(ct, 1, &v->reply);
 	return 0;

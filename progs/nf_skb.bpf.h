@@ -28,6 +28,8 @@ struct sk_buff {
 	unsigned int len;
 	unsigned long _nfct;
 	__u32 mark;
+	__u8 active_extensions;
+	struct skb_ext *extensions;
 	__u16 mac_header;
 	__u8 pkt_type: 3;
 };
@@ -71,9 +73,19 @@ struct nf_conn {
 	struct nf_conntrack_tuple_hash tuplehash[2];
 	unsigned long status;
 	__u32 mark;
+	struct nf_conn *master;
+	struct nf_ct_ext *ext;
 };
 
 #pragma clang attribute pop
+
+/* enum ip_conntrack_info's place in skb->_nfct, nf_conntrack_common.h */
+#define NFCT_INFOMASK	7ul
+
+static __always_inline const struct nf_conn *nf_ct(const struct sk_buff *skb)
+{
+	return (const void *)(skb->_nfct & ~NFCT_INFOMASK);
+}
 
 /* The context: part of the verifier's interface, not looked up. */
 struct bpf_nf_ctx {

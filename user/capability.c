@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <net/if.h>
+#include <linux/netfilter/xt_physdev.h>
 
 #include "instance_int.h"
 #include "lower.h"
@@ -16,32 +18,50 @@
 
 #define ON_MODE(m)	(1u << (m))
 
-/* struct refusal - match @name cannot be carried out by the hooks in @modes */
+/* struct refusal - the hooks in @modes cannot carry out match @name: @when, or ever */
 struct refusal {
 	const char *name;
 	unsigned int modes;
 	const char *why;
+	bool (*when)(const void *data);
 };
+
+static bool physdev_asks_port(const void *data)
+{
+	const struct xt_physdev_info *pd = data;
+
+	if (pd->bitmask & ~pd->invert &
+	    (XT_PHYSDEV_OP_BRIDGED | XT_PHYSDEV_OP_ISOUT | XT_PHYSDEV_OP_OUT))
+		return false;
+	return pd->bitmask & (XT_PHYSDEV_OP_IN | XT_PHYSDEV_OP_ISIN | XT_PHYSDEV_OP_OUT);
+}
 
 static const struct refusal refusals[] = {
 	/* Receive packet steering comes between this hook and the kernel's. */
-	{ "cpu", ON_MODE(MODE_XDP), "the stack may run on another CPU than the driver" },
-	/* With br_netfilter bridged frames come by here. */
-	{ "physdev", ON_MODE(MODE_NETFILTER), "bridged frames cannot be told from it" },
-	/* Of the kernel's connection table, extensions are not read. */
-	{ "connbytes", ON_MODE(MODE_NETFILTER), "the kernel's counts cannot be read from it" },
-	{ "connlimit", ON_MODE(MODE_NETFILTER), "the kernel's table cannot be searched from it" },
-	{ "helper", ON_MODE(MODE_NETFILTER), "the kernel's helpers cannot be seen from it" },
+	{ "cpu", ON_MODE(MODE_XDP), "the stack may run on another CPU than the driver",
+	  NULL },
+	/*
+	 * The frames that a bridge forwards do not come by there, so what asks for bridged
+	 * packets, or for a port that they leave by, has one answer. But the port that
+	 * others came by iptables knows, when br_netfilter has seen them.
+	 */
+	{ "physdev", ON_MODE(MODE_TC) | ON_MODE(MODE_XDP),
+	  "which port of a bridge a packet came by is not known here", physdev_asks_port },
+	{ "connlimit", ON_MODE(MODE_NETFILTER), "the kernel's table cannot be searched from it",
+	  NULL },
 };
 
-static int refuse(const char *name, enum fw_mode mode, struct lower_err *err)
+static int refuse(const struct xt_entry_match *m, enum fw_mode mode, struct lower_err *err)
 {
+	const char *name = m->u.user.name;
+
 	if (mode == MODE_HYBRID)
 		mode = MODE_NETFILTER;
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
 		const struct refusal *r = &refusals[i];
 
-		if (!(r->modes & ON_MODE(mode)) || strcmp(r->name, name))
+		if (!(r->modes & ON_MODE(mode)) || strcmp(r->name, name) ||
+		    (r->when && !r->when(m->data)))
 			continue;
 		snprintf(err->msg, sizeof(err->msg),
 			 "match `%s' cannot be enforced by this hook: %s", name, r->why);
@@ -53,7 +73,7 @@ static int refuse(const char *name, enum fw_mode mode, struct lower_err *err)
 static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_err *err)
 {
 	rule_for_each_match(m, rule) {
-		int ret = refuse(m->u.user.name, mode, err);
+		int ret = refuse(m, mode, err);
 
 		if (ret)
 			return ret;

@@ -270,6 +270,10 @@ static bool late_key_ok(const struct img_late *rec)
 		return rec->words == 1 + sizeof(struct late_ctinfo) / 4;
 	case LATE_CONNMARK:
 		return rec->words == 1 + sizeof(struct late_connmark) / 4;
+	case LATE_HELPER:
+		return rec->words == 1 + sizeof(struct late_helper) / 4;
+	case LATE_PHYSDEV:
+		return rec->words == 1 + sizeof(struct late_physdev) / 4;
 	case LATE_CONNBYTES:
 		return rec->words == 1 + sizeof(struct late_connbytes) / 4;
 	case LATE_SET:

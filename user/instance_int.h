@@ -133,7 +133,7 @@ static inline bool mode_is_nf(enum fw_mode mode)
 /* Flags of an image that the programs of @mode have parts for */
 static inline __u32 mode_features(enum fw_mode mode)
 {
-	return IMG_F_PROGRAM | (mode_is_nf(mode) ? IMG_F_NATIVE : 0);
+	return IMG_F_PROGRAM | (mode_is_nf(mode) ? IMG_F_NATIVE | IMG_F_NF_HOST : 0);
 }
 
 int attach_nf(struct instance *in, const struct generation *gen);

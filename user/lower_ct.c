@@ -184,6 +184,7 @@ static int lower_connbytes(struct lowering *l, const void *data)
 		.to_lo = cb->count.to, .to_hi = cb->count.to >> 32,
 	};
 
+	l->out->img_flags |= IMG_F_CT_ACCT;
 	return low_ctinfo(l, LATE_CONNBYTES, &late, sizeof(late) / 4);
 }
 
@@ -200,16 +201,16 @@ static int lower_connlimit(struct lowering *l, const void *data)
 	return low_late(l, LATE_CONNLIMIT, &late, sizeof(late) / 4, LOW_EFFECT);
 }
 
-/*
- * The match asks for the helper of the connection that announced this one. Helpers
- * announce connections, this tracker has none: nothing matches, and with `!' all do.
- */
+/* The match asks for the helper of the connection that announced this one. */
 static int lower_helper(struct lowering *l, const void *data)
 {
 	const struct xt_helper_info *h = data;
+	struct late_helper late = { .not = !!h->invert };
+	size_t len = strnlen(h->name, sizeof(h->name) - 1);
 
-	l->out->img_flags |= IMG_F_CT;
-	return h->invert ? 0 : low_range(l, KEY_CTSTATE, 1, 0, false);
+	memcpy(late.name, h->name, len);
+	l->out->img_flags |= IMG_F_CT | IMG_F_NF_HOST;
+	return low_late(l, LATE_HELPER, &late, sizeof(late) / 4, LOW_PURE);
 }
 
 const struct match_op ct_matches[] = {
@@ -289,3 +290,5 @@ const struct match_op ct_targets[] = {
 	  .check = check_connmark2, .lower = lower_connmark2 },
 	{ .name = NULL },
 };
+
+_Static_assert(sizeof(((struct xt_helper_info *)0)->name) < LATE_HELPER_NAME, "a helper's name fits");

@@ -7,14 +7,13 @@
  * datapath reads the kernel's own structures at the instant of the question
  * (progs/kernel.bpf.h), so nothing here goes stale.
  *
- * physdev: the frames that a bridge forwards never come here, so every packet that does
- * is one that the host routes, sends or receives. Of these iptables knows the port they
- * came by when br_netfilter sees them, and never a port that they leave by: what asks for
- * the latter, or for bridged packets, has one answer for all, and the rest is refused.
+ * physdev is asked of the packet at the netfilter hook, which bridged ones come by; what
+ * the other hooks know of it is in capability.c.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -123,15 +122,14 @@ static int lower_devgroup(struct lowering *l, const void *data)
 static int lower_physdev(struct lowering *l, const void *data)
 {
 	const struct xt_physdev_info *pd = data;
-	__u8 fixed = XT_PHYSDEV_OP_BRIDGED | XT_PHYSDEV_OP_ISOUT | XT_PHYSDEV_OP_OUT;
+	struct late_physdev late = { .ops = pd->bitmask, .not = pd->invert };
 
-	/* Nothing is bridged, and nothing leaves by a port. */
-	if (pd->bitmask & ~pd->invert & fixed)
-		return low_range(l, KEY_SADDR, 1, 0, false);
-	/* `! --physdev-out': no match when br_netfilter has seen the packet come in. */
-	if (pd->bitmask & (XT_PHYSDEV_OP_IN | XT_PHYSDEV_OP_ISIN | XT_PHYSDEV_OP_OUT))
-		return low_refuse(l, "which port of a bridge a packet came by is not known here");
-	return 0;
+	memcpy(late.in, pd->physindev, sizeof(late.in));
+	memcpy(late.in_mask, pd->in_mask, sizeof(late.in_mask));
+	memcpy(late.out, pd->physoutdev, sizeof(late.out));
+	memcpy(late.out_mask, pd->out_mask, sizeof(late.out_mask));
+	l->out->img_flags |= IMG_F_NF_HOST;
+	return low_late(l, LATE_PHYSDEV, &late, sizeof(late) / 4, LOW_PURE);
 }
 
 const struct match_op host_matches[] = {
@@ -158,3 +156,7 @@ _Static_assert(XT_DEVGROUP_MATCH_SRC == LATE_DEVGROUP_SRC &&
 	       XT_DEVGROUP_INVERT_SRC == LATE_DEVGROUP_NOT_SRC &&
 	       XT_DEVGROUP_MATCH_DST == LATE_DEVGROUP_DST &&
 	       XT_DEVGROUP_INVERT_DST == LATE_DEVGROUP_NOT_DST, "flags are xt_devgroup's");
+_Static_assert(XT_PHYSDEV_OP_IN == LATE_PHYSDEV_IN && XT_PHYSDEV_OP_OUT == LATE_PHYSDEV_OUT &&
+	       XT_PHYSDEV_OP_BRIDGED == LATE_PHYSDEV_BRIDGED &&
+	       XT_PHYSDEV_OP_ISIN == LATE_PHYSDEV_ISIN &&
+	       XT_PHYSDEV_OP_ISOUT == LATE_PHYSDEV_ISOUT, "operations are xt_physdev's");

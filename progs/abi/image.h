@@ -100,7 +100,7 @@ struct img_hook {
  * img_hdr.flags. The first are for the datapath to read; those of IMG_F_PROGRAM are
  * parts of a program that are loaded, with their maps, only once some rule needs
  * them (user/loader.c): a part that is not loaded is dead code to the verifier. The
- * netfilter programs have IMG_F_NATIVE as well.
+ * netfilter programs have parts IMG_F_NATIVE and IMG_F_NF_HOST as well.
  */
 #define IMG_F_CT	0x1u	/* some rule needs conntrack: label every packet */
 #define IMG_F_MARK	0x2u	/* a MARK target precedes a mark match: re-classify */
@@ -117,6 +117,7 @@ struct img_hook {
 #define IMG_F_SET	0x1000u	/* set: the mirror of ipsets */
 #define IMG_F_FIB_SRC	0x80000000u /* REJECT with ICMP in FORWARD: Linux 6.7 (user/capability.c) */
 #define IMG_F_NATIVE	0x40000000u /* REJECT, MARK, CONNMARK: the netfilter hook has them done (abi/native.h) */
+#define IMG_F_NF_HOST	0x10000000u /* helper, physdev: the netfilter hook reads them off the packet */
 #define IMG_F_CT_ACCT	0x20000000u /* connbytes: the kernel's table has to count (netfilter hook) */
 #define IMG_F_HASHLIMIT	0x80u
 #define IMG_F_RECENT	0x100u
@@ -125,7 +126,7 @@ struct img_hook {
 #define IMG_F_DEVGROUP	0x100000u /* devgroup */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC | IMG_F_NATIVE | \
-			   IMG_F_CT_ACCT))
+			   IMG_F_CT_ACCT | IMG_F_NF_HOST))
 
 /*
  * img_hdr.fast: a packet whose state is one of FAST_STATES & fast, and whose input (in
@@ -362,6 +363,8 @@ enum img_late_op {
 	LATE_TIME,
 	LATE_OWNER,	/* struct late_owner */
 	LATE_DEVGROUP,	/* struct late_devgroup */
+	LATE_HELPER,	/* struct late_helper: abi/late_ct.h */
+	LATE_PHYSDEV,	/* struct late_physdev */
 	NR_LATE_OPS,
 };
 

@@ -210,6 +210,28 @@ struct late_devgroup {
 	__u32 dst_mask;
 };
 
+/*
+ * LATE_PHYSDEV: xt_physdev.c of net/netfilter. @ops and @not are LATE_PHYSDEV_*; names
+ * are compared as words, under their masks. Only the netfilter hook meets bridged packets:
+ * elsewhere none is, and --physdev-in is not to be told (user/capability.c).
+ */
+#define LATE_PHYSDEV_IN		0x01u	/* as XT_PHYSDEV_OP_* of linux/netfilter/xt_physdev.h */
+#define LATE_PHYSDEV_OUT	0x02u
+#define LATE_PHYSDEV_BRIDGED	0x04u
+#define LATE_PHYSDEV_ISIN	0x08u
+#define LATE_PHYSDEV_ISOUT	0x10u
+#define LATE_IFNAME_WORDS	4
+
+struct late_physdev {
+	__u32 ops;
+	__u32 not;
+	__u32 in[LATE_IFNAME_WORDS];
+	__u32 in_mask[LATE_IFNAME_WORDS];
+	__u32 out[LATE_IFNAME_WORDS];
+	__u32 out_mask[LATE_IFNAME_WORDS];
+};
+
+_Static_assert(sizeof(struct late_physdev) == 72, "late_physdev");
 _Static_assert(sizeof(struct late_owner) == 24, "late_owner");
 _Static_assert(sizeof(struct late_devgroup) == 20, "late_devgroup");
 _Static_assert(sizeof(struct late_addrtype) == 12, "late_addrtype");

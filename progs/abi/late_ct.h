@@ -69,6 +69,18 @@ struct late_connbytes {
 };
 
 /*
+ * LATE_HELPER: the connection that announced this one has a helper of which @name begins
+ * with the kernel's name; an empty @name: any helper. xt_helper.c. Only the netfilter hook
+ * has helpers: elsewhere nothing matches but with @not.
+ */
+#define LATE_HELPER_NAME	32	/* bytes, ended by 0 */
+
+struct late_helper {
+	__u32 not;
+	__u32 name[LATE_HELPER_NAME / 4];
+};
+
+/*
  * LATE_CONNLIMIT: more than @limit connections whose packets, when this rule was asked,
  * had the address that the packet has, under @mask; see progs/late_connlimit.bpf.h. A
  * packet without so much as ports to track it by is dropped (hotdrop).
@@ -103,6 +115,7 @@ struct act_connmark {
 _Static_assert(sizeof(struct late_ctinfo) == 76, "late_ctinfo");
 _Static_assert(sizeof(struct late_connmark) == 12, "late_connmark");
 _Static_assert(sizeof(struct late_connbytes) == 24, "late_connbytes");
+_Static_assert(sizeof(struct late_helper) == 4 + LATE_HELPER_NAME, "late_helper");
 _Static_assert(sizeof(struct late_connlimit) == 20, "late_connlimit");
 _Static_assert(sizeof(struct act_connmark) == 20, "act_connmark");
 

@@ -80,8 +80,7 @@ twin_start
 		printf -- "-A %s -m set --match-set $rule --return-nomatch\n" INPUT FORWARD OUTPUT
 		printf -- "-A FORWARD -m set ! --match-set $rule --return-nomatch\n"
 	done
-	[ "$HOOK" = netfilter ] ||
-		printf -- '-A %s -m physdev %s --physdev-is-bridged\n' FORWARD '' FORWARD ! INPUT '' INPUT !
+	printf -- '-A %s -m physdev %s --physdev-is-bridged\n' FORWARD '' FORWARD ! INPUT '' INPUT !
 	echo "-A FORWARD -m set --match-set ip src -m set --match-set ipport dst,dst -j DROP"
 	echo COMMIT
 } >"$TMP/wanted"
@@ -199,7 +198,7 @@ if [ "$DUT" = bpf ]; then
 	tap_refused "-j SET" dut -A INPUT -j SET --add-set ip src
 	# a real one: kube-router's network policies
 	kube=$REPO/../shared/rulesets/kube-router-11pods
-	if [ "$HOOK" != netfilter ] && [ -r "$kube.rules" ]; then
+	if [ -r "$kube.rules" ]; then
 		sets <"$kube.ipset"
 		sed -n '/^\*filter/,/^COMMIT/p' "$kube.rules" | both_restore
 		tap_ok $? "kube-router's rules"
