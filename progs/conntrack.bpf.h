@@ -156,8 +156,8 @@ static __always_inline void ct_copy(struct ct_scratch *sc, const struct ct_entry
 }
 
 #include "ct_csum.bpf.h"
-#include "ct_table.bpf.h"
 #include "ct_tuple.bpf.h"
+#include "ct_table.bpf.h"
 #include "ct_tcp.bpf.h"
 #include "ct_sctp.bpf.h"
 #include "ct_other.bpf.h"

@@ -61,12 +61,6 @@ static __always_inline struct ct_entry *ct_lookup(const struct ct_tuple *key, __
 	return e;
 }
 
-static __always_inline int ct_same_tuple(const struct ct_tuple *a, const struct ct_tuple *b)
-{
-	return a->src == b->src && a->dst == b->dst && a->sport == b->sport &&
-	       a->dport == b->dport && a->proto == b->proto;
-}
-
 /*
  * struct ct_probe - one search for a slot or a victim
  * @mine:	key to put into the slot

@@ -13,6 +13,12 @@
 #define GRE_VERSION_MASK	0x07
 #define GRE_PPP			0x880b
 
+static __always_inline int ct_same_tuple(const struct ct_tuple *a, const struct ct_tuple *b)
+{
+	return a->src == b->src && a->dst == b->dst && a->sport == b->sport &&
+	       a->dport == b->dport && a->proto == b->proto;
+}
+
 /* Is the tuple's ICMP type a query that may open a flow: 8, 13, 15, 17? */
 static __always_inline int ct_icmp_request(const struct ct_tuple *t)
 {

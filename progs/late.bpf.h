@@ -11,7 +11,7 @@
 
 #include "classifier.bpf.h"
 #include "late_addrtype.bpf.h"
-#ifndef FW_KERNEL_CT	/* counts in our own connection table */
+#ifndef FW_EARLY
 #include "late_connlimit.bpf.h"
 #endif
 #include "late_host.bpf.h"
@@ -177,7 +177,7 @@ static long late_step(__u32 i, struct late_run *l)
 		if (features & IMG_F_SET)
 			r = late_set(fw, d);
 		break;
-#ifndef FW_KERNEL_CT
+#ifndef FW_EARLY
 	case LATE_CONNLIMIT:
 		if (features & IMG_F_CONNLIMIT)
 			r = late_connlimit(fw, d);

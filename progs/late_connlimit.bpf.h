@@ -12,8 +12,9 @@
  *	SYN of a fourth: tuple 1 is in TIME_WAIT; tuples 0, 2 stay, the SYN's joins: 3
  *
  * A list is one CPU's at a time (@busy): its members are other map elements, which no
- * spin lock may cover. The holder never sleeps, so the others may spin. An element that
- * was deleted and reused while somebody waited for it has another key.
+ * spin lock may cover. The holder never sleeps, so the others may spin, but for a packet
+ * that interrupts the holder on its CPU (netfilter hook, LOCAL_OUT): that one is dropped.
+ * An element that was deleted and reused while somebody waited for it has another key.
  *
  * A collection ends at the packet's own connection, in the order in which members came,
  * so a packet of an old connection does not see that a younger one is gone; or when it
@@ -24,7 +25,9 @@
 #define BPFIPT_LATE_CONNLIMIT_BPF_H
 
 #include "abi/late_ct.h"
+#ifndef FW_KERNEL_CT
 #include "ct_view.bpf.h"
+#endif
 #include "late_l4.bpf.h"
 #include "maps.bpf.h"
 
@@ -46,7 +49,7 @@ struct climit_key {
  * struct climit_list
  * @key:	its own; @key.id CLIMIT_GONE: about to be deleted
  * @born:	as in struct late_state_ref
- * @busy:	1: some CPU has it
+ * @busy:	the CPU that has it, + 1
  * @count:	members 0..@count - 1
  * @gc, @gc_count: jiffies and @count of the last collection
  */
@@ -64,9 +67,13 @@ struct climit_conn_key {
 	__u32 index;
 };
 
-/* struct climit_conn - @cpu, @jiffies: who added it and when: it may not be committed yet */
+/*
+ * struct climit_conn - @cpu, @jiffies: who added it and when: it may not be committed yet
+ * @conn:	netfilter hook: address of the entry, 0: none
+ */
 struct climit_conn {
 	struct ct_tuple tuple;
+	__u64 conn;
 	__u32 cpu;
 	__u32 jiffies;
 };
@@ -100,6 +107,7 @@ struct {
  * @at:		of the list; @at.index: where the next member that stays goes
  * @tuple:	of the packet; @dedupe: look for it
  * @present:	it is a member: it stays, whatever its state, and the collection ends
+ * @entry:	of the packet, as struct climit_conn has it
  * @left:	members that may still be removed
  */
 struct climit_walk {
@@ -109,6 +117,7 @@ struct climit_walk {
 	struct ct_tuple tuple;
 	struct ct_tuple key;
 	__u64 now;
+	__u64 entry;
 	__u32 jiffies;
 	__u32 cpu;
 	__u32 dedupe;
@@ -119,7 +128,7 @@ struct climit_walk {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SCRATCH_ROWS);
 	__type(key, __u32);
 	__type(value, struct climit_walk);
 } climit_scratch SEC(".maps");
@@ -130,10 +139,14 @@ struct climit_loop {
 	__u32 got;
 };
 
+/* What this very CPU has, a packet under way that was interrupted: it will not let go. */
 static long climit_spin(__u32 i, struct climit_loop *l)
 {
-	l->got = !__sync_val_compare_and_swap(&l->list->busy, 0, 1);
-	return l->got;
+	__u32 cpu = bpf_get_smp_processor_id() + 1;
+	__u32 busy = __sync_val_compare_and_swap(&l->list->busy, 0, cpu);
+
+	l->got = !busy;
+	return !busy || busy == cpu;
 }
 
 static __always_inline void climit_release(struct climit_list *list)
@@ -141,21 +154,45 @@ static __always_inline void climit_release(struct climit_list *list)
 	__sync_lock_test_and_set(&list->busy, 0);
 }
 
-static __always_inline int climit_closed(const struct ct_entry *e)
+enum climit_found { CLIMIT_NONE, CLIMIT_OPEN, CLIMIT_CLOSED };
+
+#ifdef FW_KERNEL_CT
+#include "climit_nf.bpf.h"
+#else
+/* Is the member's connection in the table? */
+static __always_inline enum climit_found climit_find(struct climit_walk *w)
 {
+	const struct ct_entry *e = NULL;
+
+	if (!ct_canonical(&w->conn.tuple, &w->key))
+		e = bpf_map_lookup_elem(&conntrack, &w->key);
+	if (!e || w->now >= e->deadline || ct_dir_of(e, &w->conn.tuple) < 0)
+		return CLIMIT_NONE;
 	return e->orig.proto == IPPROTO_TCP &&
-	       (e->state == CT_TCP_TIME_WAIT || e->state == CT_TCP_CLOSE);
+	       (e->state == CT_TCP_TIME_WAIT || e->state == CT_TCP_CLOSE) ? CLIMIT_CLOSED :
+									   CLIMIT_OPEN;
 }
+
+/* The status of the packet's connection, or of one that its tuple belongs to; 0: none there */
+static __always_inline __u32 climit_status(const struct ct_view *v, struct climit_walk *w)
+{
+	const struct ct_entry *e = NULL;
+
+	if (v->has_entry)
+		return v->status & CTS_CONFIRMED ? v->status : 0;
+	if (!ct_canonical(&w->tuple, &w->key))
+		e = bpf_map_lookup_elem(&conntrack, &w->key);
+	return e && w->now < e->deadline && ct_dir_of(e, &w->tuple) >= 0 ? e->status : 0;
+}
+#endif
 
 /* Does the member stay? find_or_evict() and already_closed() of nf_conncount.c */
 static __always_inline int climit_stays(struct climit_walk *w)
 {
 	int same = ct_same_tuple(&w->conn.tuple, &w->tuple);
-	const struct ct_entry *e = NULL;
+	enum climit_found found = climit_find(w);
 
-	if (!ct_canonical(&w->conn.tuple, &w->key))
-		e = bpf_map_lookup_elem(&conntrack, &w->key);
-	if (!e || w->now >= e->deadline || ct_dir_of(e, &w->conn.tuple) < 0) {
+	if (found == CLIMIT_NONE) {
 		if (w->conn.cpu == w->cpu || w->jiffies - w->conn.jiffies >= 2)
 			return 0;
 		w->present = w->dedupe && same;
@@ -165,7 +202,7 @@ static __always_inline int climit_stays(struct climit_walk *w)
 		w->present = 1;
 		return 1;
 	}
-	return !climit_closed(e);
+	return found == CLIMIT_OPEN;
 }
 
 static long climit_step(__u32 i, struct climit_loop *l)
@@ -274,6 +311,7 @@ static __always_inline struct climit_list *climit_take(struct climit_loop *l,
 static __always_inline int climit_join(struct climit_list *list, struct climit_walk *w)
 {
 	w->conn.tuple = w->tuple;
+	w->conn.conn = w->entry;
 	w->conn.cpu = w->cpu;
 	w->conn.jiffies = w->jiffies;
 	w->at.list = list->key;
@@ -282,21 +320,6 @@ static __always_inline int climit_join(struct climit_list *list, struct climit_w
 		return -1;
 	list->count++;
 	return 0;
-}
-
-/*
- * The packet's connection is in the table, or its tuple belongs to one there: the
- * entry's status, else 0.
- */
-static __always_inline __u32 climit_status(const struct ct_view *v, struct climit_walk *w)
-{
-	const struct ct_entry *e = NULL;
-
-	if (v->has_entry)
-		return v->status & CTS_CONFIRMED ? v->status : 0;
-	if (!ct_canonical(&w->tuple, &w->key))
-		e = bpf_map_lookup_elem(&conntrack, &w->key);
-	return e && w->now < e->deadline && ct_dir_of(e, &w->tuple) >= 0 ? e->status : 0;
 }
 
 /* __nf_conncount_add(). Return: connections, 0: no room. */
@@ -334,16 +357,24 @@ static __always_inline __u32 climit_count(struct climit_list *list, struct climi
  */
 __noinline __u32 climit_ask(struct ct_view *v, __u32 id, __u32 born, __u32 addr)
 {
-	__u32 zero = 0;
-	struct climit_loop l = { .w = bpf_map_lookup_elem(&climit_scratch, &zero) };
 	struct climit_key key = { .id = id, .addr = addr };
+	struct climit_loop l = {};
 	struct climit_list *list;
-	struct climit_walk *w = l.w;
+	struct climit_walk *w;
+	__u32 row;
 
-	if (!w || !v)
+	if (!v)
 		return 0;
+	row = v->row;
+	w = bpf_map_lookup_elem(&climit_scratch, &row);
+	if (!w)
+		return 0;
+	l.w = w;
 	w->tuple = v->orig;
+	w->entry = v->conn;
+#ifndef FW_KERNEL_CT
 	w->now = bpf_ktime_get_coarse_ns();
+#endif
 	w->jiffies = bpf_jiffies64();
 	w->cpu = bpf_get_smp_processor_id();
 	w->dedupe = 0;
@@ -359,6 +390,7 @@ static __always_inline int late_connlimit(struct fw *fw, __u32 d)
 	__u32 flags = img_word(&im, d + 4), addr, count = 0;
 
 	addr = fw->w->pkt.key[flags & CONNLIMIT_DADDR ? KEY_DADDR : KEY_SADDR];
+	v->row = fw->w->row;
 	if (v->has_tuple)
 		count = climit_ask(v, img_word(&im, d), img_word(&im, d + 1),
 				   addr & img_word(&im, d + 2));

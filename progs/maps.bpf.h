@@ -57,6 +57,8 @@ struct {
  * @status:	CTS_*
  * @uncounted:	it began when nobody counted: no @packets and @bytes
  * @marked:	netfilter hook: a CONNMARK target has set @mark
+ * @row:	of the scratch
+ * @conn:	netfilter hook: the entry's address
  * @left:	ns until it expires; not confirmed: the timeout it will have
  * @orig, @reply: both directions
  */
@@ -69,6 +71,8 @@ struct ct_view {
 	__u32 mark;
 	__u32 marked;
 	__u32 uncounted;
+	__u32 row;
+	__u64 conn;
 	__u64 left;
 	__u64 packets[2];
 	__u64 bytes[2];

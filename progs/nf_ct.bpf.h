@@ -11,6 +11,7 @@
 #define BPFIPT_NF_CT_BPF_H
 
 #include "abi/ct.h"
+#include "ct_tuple.bpf.h"
 #include "maps.bpf.h"
 #include "nf_ext.bpf.h"
 #include "nf_skb.bpf.h"
@@ -42,15 +43,6 @@ static __always_inline __u32 nf_ct_state(const struct sk_buff *skb)
 	return state;
 }
 
-#define nf_ct_tuple(ct, i, t)							\
-	do {									\
-		(t)->src = BPF_CORE_READ(ct, tuplehash[i].tuple.src.u3.ip);	\
-		(t)->dst = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.u3.ip);	\
-		(t)->sport = BPF_CORE_READ(ct, tuplehash[i].tuple.src.u.all);	\
-		(t)->dport = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.u.all);	\
-		(t)->proto = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.protonum);	\
-	} while (0)
-
 /* nf_conn_acct_find(): what has passed in both directions */
 static __always_inline void nf_ct_counts(const struct nf_conn *ct, struct ct_view *v)
 {
@@ -64,6 +56,21 @@ static __always_inline void nf_ct_counts(const struct nf_conn *ct, struct ct_vie
 	v->bytes[CT_REPLY] = n[1].bytes;
 }
 
+/* nf_ct_get_tuplepr(): without a connection, the packet's own tuple */
+static __always_inline void nf_own_tuple(struct fw *fw)
+{
+	const struct fw_pkt *pkt = &fw->w->pkt;
+	struct ct_view *v = &fw->w->ct;
+	__u8 buf[8];
+
+	__builtin_memset(&v->orig, 0, sizeof(v->orig));
+	v->orig.src = bpf_htonl(pkt->key[KEY_SADDR]);
+	v->orig.dst = bpf_htonl(pkt->key[KEY_DADDR]);
+	v->orig.proto = pkt->proto;
+	v->has_tuple = !(pkt->frag_off & IP_OFFSET_MASK) &&
+		       !ct_get_tuple(fw->ctx, pkt->l4_off, pkt->l4_len, &v->orig, buf);
+}
+
 /* What matches on the connection read. @v->left is in jiffies, nf_ct_expires(). */
 static __noinline int nf_ct_view(struct fw *fw)
 {
@@ -73,8 +80,12 @@ static __noinline int nf_ct_view(struct fw *fw)
 	__s32 left;
 
 	v->has_entry = v->has_tuple = !!ct;
-	if (!ct)
+	v->conn = (__u64)ct;
+	if (!ct) {
+		if (features & IMG_F_CONNLIMIT && img_hdr_word(&fw->img, flags) & IMG_F_CONNLIMIT)
+			nf_own_tuple(fw);
 		return 0;
+	}
 	v->dir = (skb->_nfct & NFCT_INFOMASK) >= CTINFO_IS_REPLY ? CT_REPLY : CT_ORIG;
 	v->status = BPF_CORE_READ(ct, status);
 	v->mark = BPF_CORE_READ(ct, mark);

@@ -68,6 +68,14 @@ struct nf_conntrack_tuple_hash {
 	struct nf_conntrack_tuple tuple;
 };
 
+struct ip_ct_tcp {
+	__u8 state;
+};
+
+union nf_conntrack_proto {
+	struct ip_ct_tcp tcp;
+};
+
 struct nf_conn {
 	__u32 timeout;
 	struct nf_conntrack_tuple_hash tuplehash[2];
@@ -75,6 +83,7 @@ struct nf_conn {
 	__u32 mark;
 	struct nf_conn *master;
 	struct nf_ct_ext *ext;
+	union nf_conntrack_proto proto;
 };
 
 #pragma clang attribute pop
@@ -86,6 +95,15 @@ static __always_inline const struct nf_conn *nf_ct(const struct sk_buff *skb)
 {
 	return (const void *)(skb->_nfct & ~NFCT_INFOMASK);
 }
+
+#define nf_ct_tuple(ct, i, t)							\
+	do {									\
+		(t)->src = BPF_CORE_READ(ct, tuplehash[i].tuple.src.u3.ip);	\
+		(t)->dst = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.u3.ip);	\
+		(t)->sport = BPF_CORE_READ(ct, tuplehash[i].tuple.src.u.all);	\
+		(t)->dport = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.u.all);	\
+		(t)->proto = BPF_CORE_READ(ct, tuplehash[i].tuple.dst.protonum);	\
+	} while (0)
 
 /* The context: part of the verifier's interface, not looked up. */
 struct bpf_nf_ctx {

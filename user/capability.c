@@ -47,8 +47,6 @@ static const struct refusal refusals[] = {
 	 */
 	{ "physdev", ON_MODE(MODE_TC) | ON_MODE(MODE_XDP),
 	  "which port of a bridge a packet came by is not known here", physdev_asks_port },
-	{ "connlimit", ON_MODE(MODE_NETFILTER), "the kernel's table cannot be searched from it",
-	  NULL },
 };
 
 static int refuse(const struct xt_entry_match *m, enum fw_mode mode, struct lower_err *err)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp
+# hooks: tc xdp netfilter hybrid
 #
 # connlimit.sh - connections per address: counted, refused, and forgotten when they end
 #
@@ -107,9 +107,11 @@ if [ "$DUT" = bpf ]; then
 	dut -I FORWARD 1 -s 9.9.9.9 -j DROP
 	world_inject dut <(syns 10.1.7.1 5 6 80) "$TMP/rx"
 	tap_same "editing other rules forgets nobody" 0 "$(grep -c ' s ' "$TMP/rx")"
-	"$BPFIPT" -n "${NS[dut.r]}" conntrack -F 2>/dev/null
-	world_inject dut <(syns 10.1.7.1 7 9 80) "$TMP/rx"
-	tap_same "flushed connections count no more" 2 "$(grep -c ' s ' "$TMP/rx")"
+	if [ "$HOOK" != netfilter ] && [ "$HOOK" != hybrid ]; then	# which has the kernel's table
+		"$BPFIPT" -n "${NS[dut.r]}" conntrack -F 2>/dev/null
+		world_inject dut <(syns 10.1.7.1 7 9 80) "$TMP/rx"
+		tap_same "flushed connections count no more" 2 "$(grep -c ' s ' "$TMP/rx")"
+	fi
 	dut -R FORWARD 2 -p tcp --syn -m connlimit --connlimit-above 3 --connlimit-mask 32 -j DROP
 	world_inject dut <(syns 10.1.7.1 10 14 80) "$TMP/rx"
 	tap_same "-R counts afresh" 3 "$(grep -c ' s ' "$TMP/rx")"
