@@ -2,10 +2,10 @@
 /*
  * inject.c - put frames into a client-router-server topology, see what comes out
  *
- *	inject -c NETNS:DEV -r NETNS:DEVC:DEVS -s NETNS:DEV [-t TUN] < frames
+ *	inject [-b] -c NETNS:DEV -r NETNS:DEVC:DEVS -s NETNS:DEV [-t TUN] < frames
  *	inject -r NETNS -w LETTER:NETNS:DEV:RDEV [-w ...] [-t TUN] < frames
  *
- * The first form is the second with wires c and s. A wire runs from DEV, where its
+ * -b: the router's ends are ports of a bridge. The first form is the second with wires c and s. A wire runs from DEV, where its
  * frames are sent and read, to the router's RDEV.
  *
  * One frame at a time, and after each a marker (ethertype 0x88b5, which no IP
@@ -70,6 +70,7 @@ static int epfd = -1, hdrincl = -1, tun = -1;
 static unsigned int own[256], nown;	/* the router's addresses, host order */
 static unsigned long frame_no;
 static unsigned int marker_seq;
+static int bridged;	/* a bridge takes a frame before those who ask for its type */
 
 static void die(const char *what)
 {
@@ -117,7 +118,7 @@ static void router_open(const char *tunname)
 	int one = 1;
 
 	for (unsigned int w = 0; w < nwires; w++)
-		wires[w].near = tap_open(wires[w].rdev, MARKER_TYPE);
+		wires[w].near = tap_open(wires[w].rdev, bridged ? ETH_P_ALL : MARKER_TYPE);
 	epfd = epoll_create1(EPOLL_CLOEXEC);
 	for (int p = 0; p < NRAW; p++) {
 		int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, p);
@@ -364,7 +365,7 @@ int main(int argc, char **argv)
 	cpu_set_t cpus;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:r:s:t:w:")) != -1)
+	while ((opt = getopt(argc, argv, "bc:r:s:t:w:")) != -1)
 		switch (opt) {
 		case 'c':
 		case 's': far_end(opt, optarg); break;
@@ -374,6 +375,7 @@ int main(int argc, char **argv)
 			break;
 		case 'r': r = optarg; break;
 		case 't': t = optarg; break;
+		case 'b': bridged = 1; break;
 		default: usage();
 		}
 	/* one CPU: a softirq then follows its send at once, and queues stay in order */

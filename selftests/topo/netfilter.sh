@@ -121,6 +121,53 @@ for t in mangle nat; do native -t $t -F; done
 agree_and "REJECT is the sender's EPERM, with the answer" s 0 <<<"o udp $H:9 $B:8"
 tap_check "as natively" grep -q '^1 e ' "$TMP/ref.rx"
 
+# --- a helper announces a connection: FTP, passive
+if native -t raw -A PREROUTING -p tcp --dport 21 -j CT --helper ftp 2>/dev/null; then
+	both_restore <<-END
+		*filter
+		:INPUT ACCEPT [0:0]
+		:FORWARD ACCEPT [0:0]
+		:OUTPUT ACCEPT [0:0]
+		-A FORWARD -m helper --helper ftp
+		-A FORWARD -m helper --helper ftp-21
+		-A FORWARD -m helper --helper ft
+		-A FORWARD -m helper --helper tftp
+		-A FORWARD -m helper --helper ""
+		-A FORWARD -m helper ! --helper ftp
+		-A FORWARD -m helper ! --helper irc
+		-A FORWARD -m conntrack --ctstate RELATED -m helper --helper ftp -j ACCEPT
+		-A FORWARD -p tcp -m tcp --dport 21 -j ACCEPT
+		-A FORWARD -p tcp -m tcp --sport 21 -j ACCEPT
+		-A FORWARD -j DROP
+		COMMIT
+	END
+	hello=$(printf '220 hello\r\n' | od -An -tx1 | tr -d ' \n')
+	passive=$(printf '227 Entering Passive Mode (10,2,0,2,200,10).\r\n' | od -An -tx1 | tr -d ' \n')
+	agree_and "a connection that the ftp helper announced" c 3 s 3 <<-END
+		c tcp $A:2000 $B:21 flags=S seq=100
+		s tcp $B:21 $A:2000 flags=SA seq=500 ack=101
+		c tcp $A:2000 $B:21 flags=A seq=101 ack=501
+		s tcp $B:21 $A:2000 flags=PA seq=501 ack=101 pay=$hello
+		s tcp $B:21 $A:2000 flags=PA seq=512 ack=101 pay=$passive
+		c tcp $A:2001 $B:51210 flags=S seq=100
+		c tcp $A:2001 $B:51211 flags=S seq=100
+	END
+	tap_check "it was announced" grep -q '^\[1:.*RELATED -m helper --helper ftp -j ACCEPT' <(saved ref)
+	native -t raw -F
+else
+	tap_skip "a connection that a helper announced" "no raw table, target CT or ftp helper"
+fi
+
+# --- connbytes switches accounting on, as iptables' does
+for w in ref dut; do ns_write "${NS[$w.r]}" net/netfilter/nf_conntrack_acct 0; done
+reset_rules
+both -A FORWARD -p udp -m connbytes --connbytes 2: --connbytes-mode packets --connbytes-dir both -j DROP
+agree_and "connbytes without the sysctl" s 1 <<END
+c udp $A:77 $B:5000
+c udp $A:77 $B:5000
+c udp $A:77 $B:5000
+END
+
 # --- conntrack is there while a rule asks for it
 if [ "$DUT" = bpf ]; then
 	tables() {

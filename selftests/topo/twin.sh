@@ -13,6 +13,8 @@
 # In "wire" mode client and server have no IP stack (they only carry frames);
 # "stack" gives them one, for real sockets.
 #
+# BRIDGED=1: eth0 and eth1 are ports of a bridge.
+#
 # Environment: HOOK=tc|xdp|netfilter|hybrid, REF=legacy|nft, DUT=bpf|legacy|nft
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -124,7 +126,7 @@ same_counters() {
 
 # world_inject WORLD FRAMES OUT
 world_inject() {
-	"$INJECT" -c "${NS[$1.c]}:${CDEV:-c0}" -r "${NS[$1.r]}:${ETH0:-eth0}:eth1" -s "${NS[$1.s]}:s0" \
+	"$INJECT" ${BRIDGED:+-b} -c "${NS[$1.c]}:${CDEV:-c0}" -r "${NS[$1.r]}:${ETH0:-eth0}:eth1" -s "${NS[$1.s]}:s0" \
 		${TUN:+-t "$TUN"} <"$2" >"$3" 2>"$3.err" || {
 		tap_note "inject ($1) exit $?: $(cat "$3.err")"
 		return 1
