@@ -13,6 +13,7 @@
 
 . "$(dirname "$0")/twin.sh"
 ns_has_bridge() { [ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]; }
+modprobe -q br_netfilter 2>/dev/null
 twin_up_raw wire
 if ! ip -n "${NS[ref.r]}" link add br0 type bridge 2>/dev/null || ! ns_has_bridge; then
 	skip_all "no bridge, or no br_netfilter"
