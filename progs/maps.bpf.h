@@ -5,7 +5,8 @@
  * image	one value: struct img_map and two slots. Written by user/publish.c
  *		through mmap, read here. Its size is the tier, set before load.
  * counters	rule and policy counters: CPU times nr_counters plus slot. Added to
- *		here, read by user space, never written by it (abi/counters.h). Not a
+ *		here, read by user space (abi/counters.h). One more row, behind the
+ *		CPUs', has what an earlier generation counted (user/grow.c). Not a
  *		per-CPU array: that scatters its values, and a packet that hits a cold
  *		counter waited 20 to 400 ns for two more cache lines.
  * events	what is no rule's doing, by enum fw_event.

@@ -5,6 +5,7 @@
  *	load the programs for the bigger tier aside		nothing changes
  *	copy the ruleset in force into their image		nothing changes
  *	move the links over, one by one				same verdicts
+ *	carry the counters over					same sums
  *	rename the symbolic link `current'			the point of no return
  *	let the old generation go
  *
@@ -51,31 +52,10 @@ static void copy_active(const struct generation *from, struct generation *to)
 	__atomic_store_n(&to->map->active, 0, __ATOMIC_RELEASE);
 }
 
-/* What the old counters have when nothing adds to them any more moves to the bases. */
-static int fold_counters(struct instance *in, const struct generation *old)
-{
-	struct fw_counter *last;
-	__u32 i;
-	int err;
-
-	if (!in->nr_snap)
-		return 0;
-	last = calloc(in->nr_snap, sizeof(*last));
-	if (!last)
-		return -ENOMEM;
-	err = counters_read(old->counters_fd, in->nr_snap, last);
-	for (i = 0; !err && i < in->nr_snap; i++) {
-		in->snap[i].packets -= last[i].packets;
-		in->snap[i].bytes -= last[i].bytes;
-	}
-	free(last);
-	return err;
-}
-
 /*
  * instance_grow() - move the instance to a generation of at least tier @need
- * The counters start from zero there: in->snap is adjusted so that the commit
- * under way computes the right bases.
+ * What was counted until the links moved is carried over before the point of no return,
+ * so that the counters say the same on either side of it.
  * Return: 0; -errno with everything as it was.
  */
 int instance_grow(struct instance *in, const struct tier *need)
@@ -109,18 +89,22 @@ int instance_grow(struct instance *in, const struct tier *need)
 		err = attach_all(in, &new, ifs, n, false);
 	fault_step();
 	if (!err)
+		err = sync_rcu();
+	if (!err)
+		err = counters_carry(&old, &new);
+	fault_step();
+	if (!err)
 		err = generation_set_current(in, new.number);
 	fault_step();
 	if (!err) {
 		in->gen = new;
-		sync_rcu();
-		err = fold_counters(in, &old);
 		if (snprintf(path, sizeof(path), "%s/g%d", in->dir, old.number) < (int)sizeof(path))
 			pins_remove(path);
 		generation_close(&old);
 	} else {
-		attach_all(in, &old, ifs, n, false);
-		if (snprintf(path, sizeof(path), "%s/g%d", in->dir, new.number) < (int)sizeof(path))
+		/* Links that stay with @new are instance_recover()'s, who sees its pins. */
+		if (!attach_all(in, &old, ifs, n, false) &&
+		    snprintf(path, sizeof(path), "%s/g%d", in->dir, new.number) < (int)sizeof(path))
 			pins_remove(path);
 		generation_close(&new);
 	}

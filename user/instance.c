@@ -228,8 +228,11 @@ static int init_first(struct instance *in, bool verbose)
 	size_t n = 0;
 	int err;
 
-	if (mkdir(in->dir, 0700) && errno != EEXIST)
-		return -errno;
+	if (mkdir(in->dir, 0700) && errno != EEXIST) {
+		err = -errno;
+		fprintf(stderr, "bpf-iptables: %s: %s\n", in->dir, strerror(-err));
+		return err;
+	}
 	err = generation_create(in, 1, &first, NULL, &in->gen);
 	if (err) {
 		fprintf(stderr, "bpf-iptables: cannot load the programs: %s\n", strerror(-err));
@@ -243,6 +246,8 @@ static int init_first(struct instance *in, bool verbose)
 		err = attach_all(in, &in->gen, ifs, n, verbose);
 	if (!err)
 		err = generation_set_current(in, in->gen.number);
+	if (err)
+		fprintf(stderr, "bpf-iptables: cannot initialise: %s\n", strerror(-err));
 	free(ifs);
 	ruleset_free(rs);
 	return err;

@@ -187,6 +187,8 @@ int active_verify(const struct generation *gen);
 struct image_stamp active_stamp(const struct generation *gen);
 bool active_same(const struct generation *gen, struct image_stamp stamp);
 int counters_read(int fd, __u32 n, struct fw_counter *sum);
+int counters_carry(const struct generation *from, const struct generation *to);
+__u32 counters_rows(void);	/* one per CPU, and one for what was carried over */
 
 /*
  * instance_init() - make an instance in this namespace

@@ -184,7 +184,7 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 			err = bpf_map__set_value_size(map, image_bytes(tier));
 		else if (!strcmp(name, "counters"))
 			err = bpf_map__set_max_entries(map, tier->nr_counters *
-						       libbpf_num_possible_cpus());
+						       counters_rows());
 		else if (feature && !(tier->features & feature))
 			err = bpf_map__set_max_entries(map, 1);
 		else
@@ -287,7 +287,7 @@ static int map_image(struct generation *gen)
 	memset(&info, 0, sizeof(info));
 	if (bpf_obj_get_info_by_fd(gen->counters_fd, &info, &len))
 		return -errno;
-	gen->tier.nr_counters = info.max_entries / libbpf_num_possible_cpus();
+	gen->tier.nr_counters = info.max_entries / counters_rows();
 	return 0;
 }
 

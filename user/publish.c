@@ -125,7 +125,7 @@ bool active_same(const struct generation *gen, struct image_stamp stamp)
 
 /*
  * counters_read() - counters 0..@n-1, summed over CPUs
- * The map holds one row of counters per CPU. Batched where the kernel can (5.6),
+ * The map holds one row of counters per CPU, and one that no CPU adds to. Batched where the kernel can (5.6),
  * else one by one.
  * Return: 0 or -errno.
  */
@@ -138,7 +138,7 @@ int counters_read(int fd, __u32 n, struct fw_counter *sum)
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return -errno;
-	row = info.max_entries / libbpf_num_possible_cpus();
+	row = info.max_entries / counters_rows();
 	v = calloc(info.max_entries ?: 1, sizeof(*v));
 	keys = calloc(info.max_entries ?: 1, sizeof(*keys));
 	if (!v || !keys) {
@@ -164,6 +164,33 @@ int counters_read(int fd, __u32 n, struct fw_counter *sum)
 out:
 	free(v);
 	free(keys);
+	return err;
+}
+
+__u32 counters_rows(void)
+{
+	return libbpf_num_possible_cpus() + 1;
+}
+
+/*
+ * counters_carry() - what @from has counted, into the last row of @to, whose own rows
+ * may be counting already. Nothing adds to @from any more. Return: 0 or -errno.
+ */
+int counters_carry(const struct generation *from, const struct generation *to)
+{
+	__u32 n = from->tier.nr_counters, base = to->tier.nr_counters * (counters_rows() - 1);
+	struct fw_counter *sum = calloc(n, sizeof(*sum));
+	int err = sum ? counters_read(from->counters_fd, n, sum) : -ENOMEM;
+
+	for (__u32 i = 0; !err && i < n; i++) {
+		__u32 key = base + i;
+
+		if (!sum[i].packets && !sum[i].bytes)
+			continue;
+		if (bpf_map_update_elem(to->counters_fd, &key, &sum[i], 0))
+			err = -errno;
+	}
+	free(sum);
 	return err;
 }
 

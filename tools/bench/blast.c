@@ -3,6 +3,7 @@
  * blast.c - what does a packet cost in each of several worlds?
  *
  *	blast run [-r ROUNDS] [-t MS] [-c CPU] [-d N] TEMPLATES WORLD...
+ *	blast flood SECONDS TEMPLATES WORLD
  *	blast attach NETNS DEV PROG [ADDRESSES]		PROG: sink, hash_drop
  *
  * A WORLD is NAME:NETNS:IN:OUT: frames are redirected into device IN of that
@@ -16,6 +17,9 @@
  *
  *	NAME ROUND FRAMES NS-PER-FRAME SHARE-DELIVERED
  *
+ * A flood measures nothing: at the priority of everybody else it sends into one world
+ * until SIGTERM, or for so many seconds, and says how many frames that were.
+ *
  * Exit: 0; 1 when a world delivered another number of frames than -d asks for
  * (1: all of them, 0: none); 2 for trouble.
  */
@@ -24,9 +28,11 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -39,6 +45,7 @@
 #define BURSTS		16	/* per visit; the fastest counts */
 #define MOST_FRAMES	(1u << 20)
 #define MAX_WORLDS	32
+#define FLOOD		4096	/* frames between two looks at the clock */
 
 /* @frames: per burst, from the first one's speed */
 struct world {
@@ -94,7 +101,7 @@ static unsigned int burst(struct blast *skel, const struct world *w, unsigned in
 		    .repeat = frames, .batch_size = BATCH, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 
 	skel->bss->out_ifindex = w->ifindex;
-	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.blast), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.blast), &opts) && errno != EINTR)
 		die("BPF_PROG_TEST_RUN");
 	return opts.duration ? opts.duration : 1;
 }
@@ -205,6 +212,36 @@ static int run(int argc, char **argv)
 	return nr_bad ? 1 : 0;
 }
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int sig)
+{
+	stopped = 1;
+}
+
+static int flood(int argc, char **argv)
+{
+	struct sigaction sa = { .sa_handler = stop };
+	unsigned long long frames = 0;
+	struct world w = {};
+	struct blast *skel;
+	time_t end;
+
+	if (argc != 4)
+		return 2;
+	sigaction(SIGTERM, &sa, NULL);
+	skel = blast__open_and_load();
+	if (!skel)
+		die("load");
+	load_templates(skel, argv[2]);
+	world_parse(&w, argv[3]);
+	for (end = time(NULL) + atoi(argv[1]); !stopped && time(NULL) < end; frames += FLOOD)
+		burst(skel, &w, FLOOD);
+	printf("%llu\n", frames);
+	blast__destroy(skel);
+	return 0;
+}
+
 static int attach(int argc, char **argv)
 {
 	struct blast *skel;
@@ -246,8 +283,10 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return run(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "flood"))
+		return flood(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "attach"))
 		return attach(argc - 1, argv + 1);
-	fputs("usage: blast run|attach ...\n", stderr);
+	fputs("usage: blast run|flood|attach ...\n", stderr);
 	return 2;
 }

@@ -1,0 +1,160 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck source=selftests/topo/twin.sh
+# hooks: tc xdp netfilter
+# alone: floods a CPU
+#
+# mixed.sh - rules change a hundred times a second under a flood, and no packet is judged
+# by a mixture of two rulesets
+#
+# The chain `work' is A or B, of different length and order; each change is one restore.
+# FORWARD around it stays, and its counters with it, so they judge every packet:
+#
+#	port	A			B			so in FORWARD, behind `work'
+#	1001	dropped			returns			counted: B was in force
+#	1002	returns			dropped			counted: A was in force
+#	1003	accepted, by the 1st	accepted, by the last	never seen
+#	1004	dropped in a chain	dropped by the 2nd	never seen
+#
+# At tc and xdp the first rule of either sets a mark of its own, and its last but one sends
+# what has another mark to `bad'. The control changes the same chain rule by rule: then
+# packets fall through, and the same counters say so.
+#
+# Environment: CHANGES (default 100)
+
+. "$(dirname "$0")/twin.sh"
+[ "$DUT" = bpf ] || skip_all "only for bpf-iptables"
+[ -x "$BUILD/bench/blast" ] || skip_all "no $BUILD/bench/blast"
+need tools python3
+CHANGES=${CHANGES:-100}
+twin_up wire
+ns_exec "${NS[dut.r]}" ethtool -K eth0 gro on >/dev/null 2>&1	# NAPI, without an XDP program too
+
+python3 - >"$TMP/templates" <<'END'
+import struct
+def csum(b):
+    s = sum(struct.unpack("!%dH" % (len(b) // 2), b))
+    s = (s & 0xffff) + (s >> 16)
+    return 0xffff & ~((s & 0xffff) + (s >> 16))
+out = b""
+for i in range(256):
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 50, i, 0, 64, 17, 0, bytes([10, 1, 0, 2]), bytes([10, 2, 0, 2]))
+    ip = ip[:10] + struct.pack("!H", csum(ip)) + ip[12:]
+    udp = struct.pack("!HHHH", 1024 + i, 1001 + i % 4, 30, 0)
+    frame = bytes.fromhex("020000000101020000000102") + b"\x08\x00" + ip + udp
+    out += frame.ljust(64, b"\0")
+open("/dev/stdout", "wb").write(out)
+END
+
+marks=1
+[ "$HOOK" != netfilter ] || marks=
+# filler N - rules in the way that match nothing of the flood
+filler() {
+	awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++)
+		printf "-A work -s 172.%d.%d.0/24 -p udp -m udp --dport %d -j %s\n",
+			16 + i / 250, i % 250, 1001 + i % 4, i % 3 ? "DROP" : "ACCEPT" }'
+}
+work_a() {
+	echo '-A work -p udp -m udp --dport 1003 -j ACCEPT'
+	[ -z "$marks" ] || echo '-A work -j MARK --set-xmark 0x1/0xffffffff'
+	filler 7
+	echo '-A work -g tail'
+	echo '-A tail -p udp -m udp --dport 1001 -j DROP'
+	echo '-A tail -p udp -m udp --dport 1004 -j DROP'
+	[ -z "$marks" ] || echo '-A tail -m mark ! --mark 0x1 -j bad'
+}
+work_b() {
+	[ -z "$marks" ] || echo '-A work -j MARK --set-xmark 0x2/0xffffffff'
+	echo '-A work -p udp -m udp --dport 1004 -j DROP'
+	filler "${1:-90}"
+	echo '-A work -p udp -m udp --dport 1002 -j DROP'
+	[ -z "$marks" ] || echo '-A work -m mark ! --mark 0x2 -j bad'
+	echo '-A work -p udp -m udp --dport 1003 -j ACCEPT'
+}
+batch() {
+	printf '%s\n' '*filter' ':work - [0:0]' ':tail - [0:0]'
+	"$@"
+	echo COMMIT
+}
+batch work_a >"$TMP/a"
+batch work_b >"$TMP/b"
+batch work_b 3000 >"$TMP/big"		# outgrows the programs' maps: they are replaced
+frame_rules() {
+	cat <<-END
+		*filter
+		:INPUT ACCEPT [0:0]
+		:FORWARD ACCEPT [0:0]
+		:OUTPUT ACCEPT [0:0]
+		:bad - [0:0]
+		:tail - [0:0]
+		:work - [0:0]
+		-A bad -j DROP
+		-A FORWARD -j work
+		-A FORWARD -p udp -m udp --dport 1003 -j DROP
+		-A FORWARD -p udp -m udp --dport 1004 -j DROP
+		-A FORWARD -p udp -m udp --dport 1001 -j DROP
+		-A FORWARD -p udp -m udp --dport 1002 -j DROP
+	END
+	work_a
+	echo COMMIT
+}
+
+# packets CHAIN N - of the Nth rule, from $TMP/saved
+packets() {
+	counters_of "$1" "$2" <"$TMP/saved" | cut -d' ' -f1
+}
+
+# under_flood CMD... - run it while the flood lasts; leaves the counters in $TMP/saved
+under_flood() {
+	local blast t0 t1 rc
+
+	frame_rules | fw dut -restore || return
+	"$BUILD/bench/blast" flood 60 "$TMP/templates" "w:${NS[dut.c]}:c0:c0" >"$TMP/sent" &
+	blast=$!
+	PIDS+=("$blast")
+	# shellcheck disable=SC2317
+	flowing() { fw dut -save -c -t filter >"$TMP/saved"; [ "$(packets FORWARD 1)" -gt 0 ]; }
+	busywait 20 flowing
+	t0=$(date +%s%N)
+	"$@"
+	rc=$?
+	t1=$(date +%s%N)
+	kill $blast
+	wait $blast 2>/dev/null
+	fw dut -save -c -t filter >"$TMP/saved"
+	took=$(((t1 - t0) / 1000000))
+	return $rc
+}
+
+change_at_once() {
+	local i
+
+	for ((i = 0; i < CHANGES / 2; i++)); do
+		fw dut -restore -n <"$TMP/b" && fw dut -restore -n <"$TMP/a" || return
+	done
+	fw dut -restore -n <"$TMP/big" && fw dut -restore -n <"$TMP/a"
+}
+# by_rules - the change to B rule by rule, so that packets meet what is between
+by_rules() {
+	local rule
+
+	dut -F work
+	work_b 0 >"$TMP/rules"
+	while read -r rule; do
+		# shellcheck disable=SC2086 # words of a rule
+		dut $rule
+	done <"$TMP/rules"
+}
+
+under_flood change_at_once
+tap_ok $? "$CHANGES changes and a growth under a flood"
+echo "# $(cat "$TMP/sent") frames sent, $(packets FORWARD 1) judged in $took ms"
+tap_same "what both accept never falls through" 0 "$(packets FORWARD 2)"
+tap_same "what both drop never falls through" 0 "$(packets FORWARD 3)"
+tap_same "nobody meets the other's mark" 0 "$(packets bad 1)"
+[ "$(packets FORWARD 4)" -gt 0 ] && [ "$(packets FORWARD 5)" -gt 0 ]
+tap_ok $? "both were in force: A for $(packets FORWARD 5) packets of its kind, B for $(packets FORWARD 4)"
+under_flood by_rules
+[ "$(packets FORWARD 2)" -gt 0 ]
+tap_ok $? "control: changed rule by rule, $(packets FORWARD 2) and $(packets FORWARD 3) packets fall through"
+tap_done
