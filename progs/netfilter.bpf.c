@@ -140,18 +140,19 @@ static __always_inline int judge_hook(struct fw *fw)
 SEC("netfilter")
 int fw_netfilter(struct bpf_nf_ctx *ctx)
 {
-	int verdict, native = 1;
+	int verdict;
 	struct fw fw;
 
 	if (fw_open(&fw, ctx))
 		return NF_DROP;
 	verdict = judge_hook(&fw);
-	if (features & IMG_F_NATIVE)
-		native = native_script(&fw, verdict);
+	if (features & IMG_F_NATIVE) {
+		verdict = native_finish(ctx, fw.w->row, verdict);
+		barrier_var(verdict);	/* the verifier is to see that it is 0 or 1 */
+		return verdict & 1;
+	}
 	scratch_put(fw.w);
-	if (native < 0)
-		event(EV_NO_SCRATCH);
-	return native ? native > 0 && verdict == WALK_ACCEPT : NF_ACCEPT;
+	return verdict == WALK_ACCEPT ? NF_ACCEPT : NF_DROP;
 }
 
 SEC("netfilter")

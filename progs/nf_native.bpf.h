@@ -52,6 +52,12 @@ static __always_inline void native_put(struct native_script *s, __u32 answers, _
 	s->nr += n;
 }
 
+/* 1 when @n, below 2^31, is not 0: without a branch, which the verifier would follow twice */
+static __always_inline __u32 native_any(__u32 n)
+{
+	return (n + 0x7fffffffu) >> 31;
+}
+
 /* Chain "flip": which bits of the mark are to be turned over? */
 static __always_inline void native_flip(struct native_script *s, __u32 bits)
 {
@@ -61,44 +67,80 @@ static __always_inline void native_flip(struct native_script *s, __u32 bits)
 	if (!bits)
 		return;
 	for (i = 0; i < 32; i += 8) {
-		__u32 byte = bits >> i & 0xff;
+		__u32 byte = bits >> i & 0xff, any = native_any(byte);
 
-		native_put(s, !!byte, 1);
-		if (byte)
-			native_put(s, byte, 8);
+		native_put(s, any, 1);
+		native_put(s, byte, any * 8);
 	}
 }
 
 /*
- * native_script() - write the packet's script
- * @verdict:	WALK_*
- * The connection's mark has to go through the packet's (abi/native.h).
- * Return: 0; 1: there is nothing to be done natively; -1: no room.
+ * native_write() - a whole script
+ * @first:	bits to be turned over before the connection's mark is stored; @store: it is
+ * @second:	and then
+ * @refuse:	enum fw_reject; NR_REJECTS: drop without an answer; beyond: neither
+ * A function of its own to the verifier. Return: 0.
  */
-static __noinline int native_script(struct fw *fw, int verdict)
+__noinline int native_write(struct native_script *s, __u32 first, __u32 store, __u32 second,
+			    __u32 refuse)
 {
-	const struct sk_buff *skb = fw->ctx->skb;
-	struct walk *w = fw->w;
-	struct native_script *s = &w->script;
-	__u32 mark = skb->mark, want = w->pkt.mark, kind;
-	__u64 key = (__u64)skb;
+	__u32 kind;
 
-	if (verdict == WALK_ACCEPT ? !w->ct.marked && mark == want :
-				     !w->ct.marked && verdict != WALK_REJECT)
-		return 1;
+	if (!s)
+		return 0;
 	__builtin_memset(s, 0, sizeof(*s));
 	native_put(s, 1, 1);
-	native_flip(s, w->ct.marked ? mark ^ w->ct.mark : 0);
-	native_put(s, w->ct.marked, 1);
-	native_flip(s, (w->ct.marked ? w->ct.mark : mark) ^ want);
-	native_put(s, verdict != WALK_ACCEPT, 1);
-	if (verdict == WALK_REJECT) {
-		kind = native_order(w->verdict_arg);
+	native_flip(s, first);
+	native_put(s, store & 1, 1);
+	native_flip(s, second);
+	native_put(s, refuse <= NR_REJECTS, 1);
+	if (refuse < NR_REJECTS) {
+		kind = native_order(refuse);
 		native_put(s, 1u << kind, kind + 1);
-	} else if (verdict != WALK_ACCEPT) {
+	} else if (refuse == NR_REJECTS) {
 		native_put(s, 0, NATIVE_REJECTS);
 	}
-	return bpf_map_update_elem(&native_scripts, &key, s, BPF_ANY) ? -1 : 0;
+	return 0;
+}
+
+/* The packet's script. Return: 0; 1: there is nothing to be done natively; -1: no room. */
+static __always_inline int native_script(const struct sk_buff *skb, struct walk *w, __u32 verdict)
+{
+	__u32 mark = skb->mark, want = w->pkt.mark, store = w->ct.marked, refuse = NR_REJECTS;
+	__u64 key = (__u64)skb;
+
+	if (!store && (verdict == WALK_ACCEPT ? mark == want : verdict != WALK_REJECT))
+		return 1;
+	if (verdict == WALK_ACCEPT)
+		refuse = NR_REJECTS + 1;
+	else if (verdict == WALK_REJECT)
+		refuse = w->verdict_arg;
+	/* The connection's mark has to go through the packet's (abi/native.h). */
+	native_write(&w->script, store ? mark ^ w->ct.mark : 0, store,
+		     (store ? w->ct.mark : mark) ^ want, refuse);
+	return bpf_map_update_elem(&native_scripts, &key, &w->script, BPF_ANY) ? -1 : 0;
+}
+
+/*
+ * native_finish() - the end of a packet that has been judged
+ * @row:	of the scratch, given back
+ * @verdict:	WALK_*
+ * The verifier takes this as a function of its own: once, and not after each of the
+ * thousands of ways through the walk.
+ * Return: 1 accept, or have native rules go on; 0 drop.
+ */
+__noinline int native_finish(struct bpf_nf_ctx *ctx, __u32 row, __u32 verdict)
+{
+	struct walk *w = bpf_map_lookup_elem(&scratch, &row);
+	int native;
+
+	if (!w)
+		return 0;
+	native = native_script(ctx->skb, w, verdict);
+	scratch_put(w);
+	if (native < 0)
+		event(EV_NO_SCRATCH);
+	return native ? native > 0 && verdict == WALK_ACCEPT : 1;
 }
 
 SEC("socket")
