@@ -44,6 +44,14 @@ soak: deps ## 1,000,000 packets, 300 rulesets and more per hook, recorded in Doc
 	$(Q)$(MAKE) all tests
 	$(Q)tools/soak.sh $(HOOK)
 
+fuzz: deps ## every fuzzer for long, under the sanitizers: SEED=n (default the time) COUNT=n
+	$(Q)$(MAKE) O=$(O)/san SAN=1 all tests
+	$(Q)seed=$(or $(SEED),$$(date +%s)); count=$(or $(COUNT),20000); \
+	BPFIPT=$(O)/san/bpf-iptables SEED=$$seed COUNT=$$count selftests/cli/fuzz.py && \
+	ASAN_OPTIONS=detect_leaks=0 $(O)/san/selftests/unit/compile_cases $$seed && \
+	ASAN_OPTIONS=detect_leaks=0 $(O)/san/selftests/prog_run/fuzz_programs --seed $$seed \
+		--frames $$((count * 10)) --images $$count
+
 verdict-diff: deps ## FILE=rules [HOOK=tc]: does bpf-iptables decide as iptables does for this iptables-save file?
 	$(Q)$(MAKE) all tests
 	$(Q)tools/verdict-diff --hook $(or $(HOOK),tc) $(FILE)
@@ -53,6 +61,6 @@ vmtest: deps ## the suites under another kernel: KERNEL=6.1, 6.12 or a folder; R
 	$(Q)$(MAKE) all tests
 	$(Q)O=$(O) tools/vm/vmtest.sh $(KERNEL) $(RUN)
 
-.PHONY: verdict-diff vmtest soak verstat lint format docs
+.PHONY: fuzz verdict-diff vmtest soak verstat lint format docs
 
 include tools/bench/rules.mk
