@@ -151,6 +151,7 @@ void attach_nf_describe(const struct instance *in);
 #define NATIVE_TRACK	0x1u
 #define NATIVE_ACCT	0x2u
 #define NATIVE_ASK	0x4u
+#define NATIVE_UNSURE	0x80000000u	/* a change was begun: what is there may be otherwise */
 
 int nft_table_set(__u32 want, int ask_fd);
 

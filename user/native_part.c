@@ -43,7 +43,7 @@ static int table_set(struct instance *in, __u32 want)
 
 int native_renew(struct instance *in)
 {
-	__u32 want = in->gen.map->native;
+	__u32 want = in->gen.map->native & ~NATIVE_UNSURE;
 	int err = want & NATIVE_ASK ? attach_nf_end(in, true) : 0;
 
 	return err ? err : table_set(in, want);
@@ -51,25 +51,37 @@ int native_renew(struct instance *in)
 
 int native_set(struct instance *in, __u32 want, struct lower_err *err)
 {
-	__u32 gone = in->gen.map->native & ~want;
+	__u32 have = in->gen.map->native, gone;
 	int ret = 0;
 
-	if (want == in->gen.map->native)
+	want &= ~NATIVE_UNSURE;
+	if (want == have)
 		return 0;
+	in->gen.map->native = have | NATIVE_UNSURE;
+	gone = have & ~want;
 	if (gone & NATIVE_ASK)
 		ret = sync_rcu();
 	if (!ret && want & NATIVE_ASK)
 		ret = attach_nf_end(in, true);
+	fault_step();
 	if (!ret)
 		ret = table_set(in, want);
+	fault_step();
 	if (!ret && gone & NATIVE_ASK)
-		ret = sync_rcu() ?: attach_nf_end(in, false);
-	if (ret)
-		snprintf(err->msg, sizeof(err->msg), "the native rules that this hook needs for %s%s%s "
-			 "cannot be made (nftables: %s)", want & NATIVE_ASK ? "REJECT and MARK" : "",
-			 want & NATIVE_ASK && want & NATIVE_TRACK ? ", and for " : "",
-			 want & NATIVE_TRACK ? "conntrack" : "", strerror(-ret));
-	else
+		ret = sync_rcu();
+	if (!ret && gone & NATIVE_ASK)
+		ret = attach_nf_end(in, false);
+	if (!ret) {
 		in->gen.map->native = want;
+		return 0;
+	}
+	/* The kernel takes a batch whole or not at all. */
+	if (!(have & NATIVE_ASK))
+		attach_nf_end(in, false);
+	in->gen.map->native = have;
+	snprintf(err->msg, sizeof(err->msg), "the native rules that this hook needs for %s%s%s "
+		 "cannot be made (nftables: %s)", want & NATIVE_ASK ? "REJECT and MARK" : "",
+		 want & NATIVE_ASK && want & NATIVE_TRACK ? ", and for " : "",
+		 want & NATIVE_TRACK ? "conntrack" : "", strerror(-ret));
 	return ret;
 }

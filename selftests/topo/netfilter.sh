@@ -207,6 +207,38 @@ if [ "$DUT" = bpf ]; then
 	reset_rules
 fi
 
+# --- one rule of every part: the verifier takes them all together
+both_restore <<END
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -m conntrack --ctstate NEW --ctproto 6 --ctdir REPLY
+-A INPUT -p tcp -j REJECT --reject-with tcp-reset
+-A INPUT -m u32 --u32 "0=0"
+-A INPUT -m string --algo bm --string x
+-A INPUT -p tcp -m tcpmss --mss 1:100
+-A INPUT -m addrtype --dst-type LOCAL
+-A INPUT -j LOG
+-A OUTPUT -m owner --uid-owner 0
+-A INPUT -m connbytes --connbytes 1 --connbytes-dir both --connbytes-mode packets
+-A INPUT -m limit --limit 1/sec
+-A INPUT -m recent --set
+-A INPUT -m hashlimit --hashlimit-upto 1/sec --hashlimit-name x
+-A INPUT -p tcp -m connlimit --connlimit-above 3
+-A INPUT -m time --timestart 10:00
+-A INPUT -m quota --quota 1000
+-A INPUT -m devgroup --src-group 1
+-A INPUT -m physdev --physdev-in eth0
+-A INPUT -m helper --helper ftp
+-A INPUT -j CONNMARK --restore-mark
+-A INPUT -j MARK --set-mark 3
+-A INPUT -m mark --mark 3
+COMMIT
+END
+tap_ok $? "one rule of every part"
+reset_rules
+
 # --- interruptions: a sender on CPU 0, and what the client sends processed there too
 if [ "$DUT" = bpf ] && [ "$(nproc)" -ge 2 ] && command -v taskset python3 >/dev/null; then
 	N=60000
