@@ -30,7 +30,8 @@
 #include "maps.bpf.h"
 #include "abi/ct.h"
 
-const volatile struct ct_params ct_params = CT_PARAMS_DEFAULT;
+/* A map of its own, so that all objects share it and user space may write it any time. */
+struct ct_params ct_params SEC(".data.ct") = CT_PARAMS_DEFAULT;
 
 #define CT_NSEC		1000000000ull
 #define CT_MF		0x2000
@@ -106,7 +107,7 @@ struct ct_scratch {
 	__u64 entry[sizeof(struct ct_entry) / 8];	/* a NEW packet's; else ct_copy() */
 	struct ct_tuple key;				/* of @entry in the table */
 	__u32 has_tuple;				/* @tuple was read */
-	__u32 pad;
+	__u32 hand;					/* of this CPU, see ct_table.bpf.h */
 	struct ct_seg seg;
 	__u8 buf[CT_BUF + 8];
 };
@@ -381,30 +382,60 @@ __noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	return 0;
 }
 
+/*
+ * Another CPU has opened the connection meanwhile. As nf_ct_resolve_clash(): where a
+ * packet more or less is no harm it is counted there, else dropped.
+ */
+static __always_inline int ct_join(struct ct_ref *ref, struct ct_scratch *sc)
+{
+	__u8 proto = sc->tuple.proto;
+	struct ct_entry *e;
+	__u64 bytes;
+	int dir;
+
+	event(EV_CT_CLASH);
+	if (proto == IPPROTO_TCP || proto == IPPROTO_SCTP || proto == IPPROTO_ICMP)
+		return -1;
+	e = ct_find(&ref->key);
+	if (!e)
+		return 0;
+	bytes = ((struct ct_entry *)sc->entry)->bytes[CT_ORIG];
+	bpf_spin_lock(&e->lock);
+	dir = ct_dir_of(e, &sc->tuple);
+	if (dir >= 0) {
+		e->packets[dir & 1]++;
+		e->bytes[dir & 1] += bytes;
+	}
+	bpf_spin_unlock(&e->lock);
+	return 0;
+}
+
 /**
  * ct_commit() - the packet survives: put its connection into the table
  *
  * Must follow ct_label() of the same packet with no other packet between them on
- * this CPU (a redirect in between would track one). When another CPU was faster
- * the packet joins its entry.
+ * this CPU (a redirect in between would track one).
  *
- * Return: 0, or -1: table full, EV_CT_FULL counted, drop the packet.
+ * Return: 0, or -1: drop the packet. The table is full, EV_CT_FULL counted; or another
+ * CPU was faster, see ct_join().
  */
 __noinline int ct_commit(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 {
 	struct ct_scratch *sc;
+	long err;
 
 	if (!ctx || !pkt || !ref || ref->what != CT_REF_NEW)
 		return 0;
 	sc = ct_scratch_get();
 	if (!sc)
 		return 0;
-	if (ct_insert(&ref->key, (void *)sc->entry)) {
+	err = ct_insert(&ref->key, (void *)sc->entry);
+	if (err && err != -EEXIST) {
 		event(EV_CT_FULL);
 		return -1;
 	}
 	ref->what = CT_REF_FOUND;
-	return 0;
+	return err ? ct_join(ref, sc) : 0;
 }
 
 /**

@@ -2,9 +2,10 @@
 /*
  * conntrack.c - `bpf-iptables conntrack': the connections of this namespace
  *
- *	bpf-iptables conntrack [-L] [-p PROTO] [-s ADDR[/LEN]] [-d ADDR[/LEN]]
- *	bpf-iptables conntrack -F [-p PROTO] [-s ADDR[/LEN]] [-d ADDR[/LEN]]
- *	-m PATH: another pinned map
+ *	bpf-iptables conntrack [-L | -C | -F | -D] [FILTER...]	list, count, flush
+ *	bpf-iptables conntrack --sysctl [NAME[=[VALUE]]...]	timeouts and switches
+ *	--map PATH: another pinned map
+ * Filters: ct_filter.h. Settings: ct_params.c.
  *
  * Lines as conntrack(8) prints them, so that what reads those reads these:
  *	tcp      6 431999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=4000 dport=80
@@ -24,13 +25,14 @@
 
 #include "../progs/abi/ct.h"
 #include "cmd.h"
+#include "ct_filter.h"
 #include "instance_int.h"
 
-/* struct ct_filter - what -p, -s, -d select by, in the original direction */
-struct ct_filter {
-	int proto;		/* -1: any */
-	__be32 src, src_mask;
-	__be32 dst, dst_mask;
+#define BATCH	4096u	/* entries; more than a bucket has */
+
+enum {
+	OPT_MAP = CT_OPT_OTHER,
+	OPT_SYSCTL,
 };
 
 static const char *const tcp_names[] = CT_TCP_NAMES;
@@ -45,12 +47,6 @@ static __u64 now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
-static bool selected(const struct ct_filter *f, const struct ct_tuple *t)
-{
-	return (f->proto < 0 || f->proto == t->proto) &&
-	       !((t->src ^ f->src) & f->src_mask) && !((t->dst ^ f->dst) & f->dst_mask);
 }
 
 /* The other direction; an ICMP reply's type is the query's answer. */
@@ -116,11 +112,11 @@ static void print_entry(const struct ct_entry *e, __u64 now)
 }
 
 /*
- * Visit the table. A key that is deleted while we stand on it makes the kernel
+ * Visit the table: list (@what 'L'), flush ('F') or count ('C'). A key that is deleted while we stand on it makes the kernel
  * start over, so the next key is taken first; one that goes in between can still
  * do it, hence the bound: a table has no more keys than it has room for.
  */
-static int walk(int fd, const struct ct_filter *f, bool flush, unsigned long *n)
+static int walk(int fd, const struct ct_filter *f, int what, unsigned long *n)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
@@ -139,49 +135,15 @@ static int walk(int fd, const struct ct_filter *f, bool flush, unsigned long *n)
 		key = next;
 		err = bpf_map_get_next_key(fd, &key, &next);
 		if (bpf_map_lookup_elem_flags(fd, &key, &e, BPF_F_LOCK) || e.deadline <= now ||
-		    !selected(f, &e.orig))
+		    !ct_filter_match(f, &e))
 			continue;
-		if (flush)
+		if (what == 'F')
 			bpf_map_delete_elem(fd, &key);
-		else
+		else if (what == 'L')
 			print_entry(&e, now);
 		++*n;
 	}
 	return 0;
-}
-
-static int parse_addr(const char *word, __be32 *addr, __be32 *mask)
-{
-	char buf[INET_ADDRSTRLEN], *end;
-	const char *slash = strchr(word, '/');
-	size_t n = slash ? (size_t)(slash - word) : strlen(word);
-	long bits = 32;
-
-	if (n >= sizeof(buf))
-		return -EINVAL;
-	memcpy(buf, word, n);
-	buf[n] = 0;
-	if (slash) {
-		bits = strtol(slash + 1, &end, 10);
-		if (end == slash + 1 || *end || bits < 0 || bits > 32)
-			return -EINVAL;
-	}
-	if (inet_pton(AF_INET, buf, addr) != 1)
-		return -EINVAL;
-	*mask = bits ? htonl(~0u << (32 - bits)) : 0;
-	return 0;
-}
-
-static int parse_proto(const char *word)
-{
-	struct protoent *pe;
-	char *end;
-	long n = strtol(word, &end, 10);
-
-	if (end != word && !*end)
-		return n >= 0 && n <= 255 ? (int)n : -EINVAL;
-	pe = getprotobyname(word);
-	return pe ? pe->p_proto : -EINVAL;
 }
 
 /* The instance's map, or the one at @path. Return: fd or -errno, message printed. */
@@ -210,59 +172,89 @@ static int open_table(const char *path)
 	return fd;
 }
 
+/*
+ * conntrack_used() - entries that live, for the status
+ * A batch at a time: the table is big, and what is written to meanwhile is none of ours.
+ */
+long conntrack_used(const struct instance *in)
+{
+	int fd = pins_open("%s/g%d/map-conntrack", in->dir, in->gen.number), err = 0;
+	struct ct_tuple *keys = calloc(BATCH, sizeof(*keys));
+	struct ct_entry *entries = calloc(BATCH, sizeof(*entries));
+	__u32 at = 0, n, *from = NULL;
+	__u64 now = now_ns();
+	long used = 0;
+
+	while (fd >= 0 && keys && entries && !err) {
+		n = BATCH;
+		err = bpf_map_lookup_batch(fd, from, &at, keys, entries, &n, NULL) ? -errno : 0;
+		if (err && err != -ENOENT)
+			break;
+		for (__u32 i = 0; i < n; i++)
+			used += entries[i].deadline > now;
+		from = &at;
+	}
+	if (fd < 0)
+		err = fd;
+	else
+		close(fd);
+	if (!keys || !entries)
+		err = -ENOMEM;
+	free(keys);
+	free(entries);
+	return err && err != -ENOENT ? err : used;
+}
+
 /**
- * conntrack_main() - list or flush
- * The count goes to stderr, as conntrack(8) does. Return: exit status.
+ * conntrack_main() - list, count, flush; or the settings
+ * The count goes to stderr, as conntrack(8) does; that of -C to stdout.
+ * Return: exit status.
  */
 int conntrack_main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "dump", no_argument, NULL, 'L' },
+		{ "delete", no_argument, NULL, 'D' },
 		{ "flush", no_argument, NULL, 'F' },
-		{ "proto", required_argument, NULL, 'p' },
-		{ "src", required_argument, NULL, 's' },
-		{ "orig-src", required_argument, NULL, 's' },
-		{ "dst", required_argument, NULL, 'd' },
-		{ "orig-dst", required_argument, NULL, 'd' },
-		{ "map", required_argument, NULL, 'm' },
+		{ "count", no_argument, NULL, 'C' },
+		{ "map", required_argument, NULL, OPT_MAP },
+		{ "sysctl", no_argument, NULL, OPT_SYSCTL },
+		CT_FILTER_LONG,
 		{ NULL, 0, NULL, 0 },
 	};
-	struct ct_filter f = { .proto = -1 };
+	struct ct_filter f = CT_FILTER_ANY;
 	const char *path = NULL;
+	bool settings = false;
 	unsigned long n = 0;
-	bool flush = false;
-	int opt, fd, err;
+	int opt, fd, err, what = 'L';
 
 	optind = 1;
-	while ((opt = getopt_long(argc, argv, "LFp:s:d:m:", longs, NULL)) != -1) {
-		err = 0;
+	while ((opt = getopt_long(argc, argv, "LFDC" CT_FILTER_SHORT, longs, NULL)) != -1) {
 		switch (opt) {
 		case 'L':
-			break;
 		case 'F':
-			flush = true;
+		case 'C':
+			what = opt;
 			break;
-		case 'p':
-			f.proto = parse_proto(optarg);
-			err = f.proto < 0;
+		case 'D':
+			what = 'F';
 			break;
-		case 's':
-			err = parse_addr(optarg, &f.src, &f.src_mask);
-			break;
-		case 'd':
-			err = parse_addr(optarg, &f.dst, &f.dst_mask);
-			break;
-		case 'm':
+		case OPT_MAP:
 			path = optarg;
 			break;
+		case OPT_SYSCTL:
+			settings = true;
+			break;
 		default:
-			return STATUS_PARAMETER;
-		}
-		if (err) {
-			fprintf(stderr, "bpf-iptables: conntrack: bad argument `%s'\n", optarg);
-			return STATUS_PARAMETER;
+			err = ct_filter_option(&f, opt, optarg);
+			if (err == -EINVAL)
+				fprintf(stderr, "bpf-iptables: conntrack: bad argument `%s'\n", optarg);
+			if (err)
+				return STATUS_PARAMETER;
 		}
 	}
+	if (settings)
+		return ct_params_main(argv + optind, argc - optind);
 	if (optind < argc) {
 		fprintf(stderr, "bpf-iptables: conntrack: bad argument `%s'\n", argv[optind]);
 		return STATUS_PARAMETER;
@@ -270,13 +262,16 @@ int conntrack_main(int argc, char **argv)
 	fd = open_table(path);
 	if (fd < 0)
 		return STATUS_OTHER;
-	err = walk(fd, &f, flush, &n);
+	err = walk(fd, &f, what, &n);
 	close(fd);
 	if (err) {
 		fprintf(stderr, "bpf-iptables: conntrack: %s\n", strerror(-err));
 		return STATUS_OTHER;
 	}
-	fprintf(stderr, "bpf-iptables: %lu flow entries have been %s.\n", n,
-		flush ? "deleted" : "shown");
+	if (what == 'C')
+		printf("%lu\n", n);
+	else
+		fprintf(stderr, "bpf-iptables: %lu flow entries have been %s.\n", n,
+			what == 'F' ? "deleted" : "shown");
 	return STATUS_OK;
 }

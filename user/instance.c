@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 
+#include "../progs/abi/ct.h"
 #include "compile.h"
 #include "instance_int.h"
 
@@ -140,7 +141,7 @@ int instance_open(struct instance **in, bool create)
 	int err = open_existing(in);
 
 	if (!err && !*in && create) {
-		err = instance_init(MODE_TC, false);
+		err = instance_init(MODE_TC, 0, false);
 		if (err)
 			return err;
 		err = open_existing(in);
@@ -215,12 +216,13 @@ void instance_close(struct instance *in)
 }
 
 /* The first generation: an empty ruleset published before anything is attached. */
-static int init_first(struct instance *in, bool verbose)
+static int init_first(struct instance *in, __u32 ct_max, bool verbose)
 {
-	static const struct tier first = {
+	const struct tier first = {
 		.table_words = 1u << 14,
 		.slot_words = (1u << 14) + (1u << 13),
 		.nr_counters = 1024,
+		.ct_max = ct_max ?: CT_DEFAULT_ENTRIES,
 	};
 	struct lower_err lerr;
 	struct iface *ifs = NULL;
@@ -253,7 +255,7 @@ static int init_first(struct instance *in, bool verbose)
 	return err;
 }
 
-int instance_init(enum fw_mode mode, bool verbose)
+int instance_init(enum fw_mode mode, __u32 ct_max, bool verbose)
 {
 	struct instance in = { .mode = mode };
 	int err;
@@ -267,7 +269,7 @@ int instance_init(enum fw_mode mode, bool verbose)
 	err = current_generation(&in);
 	if (err >= 0)
 		return -EEXIST;
-	err = init_first(&in, verbose);
+	err = init_first(&in, ct_max, verbose);
 	if (err) {
 		attach_detach_all(&in);
 		pins_remove(in.dir);

@@ -41,12 +41,14 @@
  * @slot_words:	words of a slot, tables and rules; a multiple of 1024
  * @nr_counters: counter slots
  * @features:	IMG_F_PROGRAM bits: parts that the programs hold, with full-size maps
+ * @ct_max:	entries of the conntrack map, tc and xdp
  */
 struct tier {
 	__u32 table_words;
 	__u32 slot_words;
 	__u32 nr_counters;
 	__u32 features;
+	__u32 ct_max;
 };
 
 /*
@@ -118,6 +120,20 @@ int attach_all(struct instance *in, const struct generation *gen,
 	       const struct iface *ifs, size_t n, bool verbose);
 int attach_detach_all(struct instance *in);
 const char *attach_describe(struct instance *in, __u32 ifindex);
+
+/*
+ * ct_params.c: timeouts and switches of conntrack, tc and xdp
+ * ct_params_follow(): what was not set by hand takes the value of its sysctl, if there is
+ * one. Return: 0 or -errno.
+ * ct_params_print(): every row, or those that differ from netfilter's own default
+ * ct_params_main(): `conntrack --sysctl', @words being NAME, NAME=VALUE or NAME=
+ */
+int ct_params_follow(const struct instance *in);
+int ct_params_print(const struct instance *in, const char *prefix, bool all);
+int ct_params_main(char *const words[], int n);
+
+/* conntrack.c: entries of the table that have time left, or -errno */
+long conntrack_used(const struct instance *in);
 
 /* reject.c: the sysctls that shape REJECT's answers, for the programs of @gen */
 int reject_configure(const struct instance *in, const struct generation *gen);
@@ -193,10 +209,11 @@ __u32 counters_rows(void);	/* one per CPU, and one for what was carried over */
 
 /*
  * instance_init() - make an instance in this namespace
+ * @ct_max:	entries of the conntrack table, 0: the default; hooks tc and xdp
  * @verbose:	say what is attached where
  * Return: 0, -EEXIST when there is one, -errno; message on stderr.
  */
-int instance_init(enum fw_mode mode, bool verbose);
+int instance_init(enum fw_mode mode, __u32 ct_max, bool verbose);
 int instance_remove(void);
 
 /* instance_refresh() - cover new interfaces and recompile */

@@ -152,6 +152,24 @@ static __u32 map_feature(const char *name)
 	return 0;
 }
 
+/* Under which name a map is pinned; NULL: it is the object's own. */
+static const char *pin_name(const struct bpf_map *map)
+{
+	if (!strcmp(bpf_map__name(map), ".data.ct"))
+		return "ct_params";	/* bpffs takes no dots */
+	return bpf_map__is_internal(map) ? NULL : bpf_map__name(map);
+}
+
+/* Two slots for an entry, a power of two: see progs/ct_table.bpf.h. */
+static __u32 ct_slots(const struct tier *tier)
+{
+	__u32 n = 2;
+
+	while (n < 2 * tier->ct_max)
+		n *= 2;
+	return n;
+}
+
 /*
  * Size or reuse every map of an object. @dir: maps pinned there already are the
  * generation's own, made by the object loaded before.
@@ -163,12 +181,12 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 	int err, fd;
 
 	bpf_object__for_each_map(map, obj) {
-		const char *name = bpf_map__name(map);
-		__u32 feature = map_feature(name);
-		bool grows = !strcmp(name, "image") || !strcmp(name, "counters") ||
+		const char *name = pin_name(map);
+		__u32 feature = name ? map_feature(name) : 0;
+		bool grows = !name || !strcmp(name, "image") || !strcmp(name, "counters") ||
 			     (share && (tier->features ^ share->tier.features) & feature);
 
-		if (bpf_map__is_internal(map))
+		if (!name)
 			continue;
 		fd = pins_open("%s/map-%s", dir, name);
 		if (fd < 0 && !grows)
@@ -187,6 +205,10 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 						       counters_rows());
 		else if (feature && !(tier->features & feature))
 			err = bpf_map__set_max_entries(map, 1);
+		else if (!strcmp(name, "conntrack"))
+			err = bpf_map__set_max_entries(map, tier->ct_max);
+		else if (!strcmp(name, "ct_slots"))
+			err = bpf_map__set_max_entries(map, ct_slots(tier));
 		else
 			err = 0;
 		if (err)
@@ -203,9 +225,9 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 	int err;
 
 	bpf_object__for_each_map(map, obj) {
-		if (bpf_map__is_internal(map))
+		if (!pin_name(map))
 			continue;
-		err = pin(dir, "map", bpf_map__name(map), bpf_map__fd(map));
+		err = pin(dir, "map", pin_name(map), bpf_map__fd(map));
 		if (err && err != -EEXIST)
 			return err;
 	}
@@ -235,16 +257,13 @@ static void set_netfilter_type(struct bpf_object *obj)
 }
 
 /* The kernel tracks connections for the netfilter program: it has no table to size. */
-#define set_ct_slots(skel, features)						\
-	do {									\
-		if (!((features) & IMG_F_CT))					\
-			(skel)->rodata->ct_slots_mask = 0;			\
-	} while (0)
-#define set_tc(skel, features)		set_ct_slots(skel, features)
-#define set_xdp(skel, features)		set_ct_slots(skel, features)
-#define set_netfilter(skel, features)	set_netfilter_type((skel)->obj)
+#define set_ct_slots(skel, tier)						\
+	((skel)->rodata->ct_slots_mask = (tier)->features & IMG_F_CT ? ct_slots(tier) - 1 : 0)
+#define set_tc(skel, tier)		set_ct_slots(skel, tier)
+#define set_xdp(skel, tier)		set_ct_slots(skel, tier)
+#define set_netfilter(skel, tier)	set_netfilter_type((skel)->obj)
 /* What else a rule may need it leaves to the netfilter program. */
-#define set_early(skel, features_)	((skel)->rodata->features = (features_) & IMG_F_PAYLOAD)
+#define set_early(skel, tier)		((skel)->rodata->features = (tier)->features & IMG_F_PAYLOAD)
 
 /* One object, from its skeleton: open, set the knobs, load, pin, let go. */
 #define LOAD(name, in, dir, tier, share) ({					\
@@ -259,7 +278,7 @@ static void set_netfilter_type(struct bpf_object *obj)
 		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\
 		skel_->rodata->reject_cookie[1] = reject_cookie(1);		\
 		skel_->rodata->features = (tier)->features;			\
-		set_##name(skel_, (tier)->features);				\
+		set_##name(skel_, tier);				\
 		err_ = prepare_maps(skel_->obj, in, dir, tier, share);		\
 	}									\
 	if (!err_)								\
@@ -325,6 +344,7 @@ int generation_open(struct instance *in, int number, struct generation *gen)
 		if (gen->map->abi && (image_bytes(&gen->tier) != gen->map_len ||
 				      gen->tier.table_words > gen->tier.slot_words))
 			err = -EBADMSG;
+		gen->tier.ct_max = gen->map->ct_max ?: CT_DEFAULT_ENTRIES;
 	}
 out:
 	if (err)
@@ -388,5 +408,6 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 	gen->map->table_words = tier->table_words;
 	gen->map->mode = in->mode;
 	gen->map->features = tier->features;
+	gen->map->ct_max = tier->ct_max;
 	return 0;
 }

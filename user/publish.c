@@ -350,7 +350,7 @@ static __u32 pow2_at_least(__u32 n)
 /* The tier that holds @words of tables, @rules_bytes and @slots, with room to grow. */
 static struct tier tier_for(size_t words, size_t rules_bytes, __u32 slots, __u32 features)
 {
-	struct tier t;
+	struct tier t = {};
 	size_t rules = rules_bytes / 4 + 1;
 
 	t.table_words = pow2_at_least(words > 1u << 14 ? words : 1u << 14);
@@ -488,6 +488,8 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 		ret = attach_all(in, &in->gen, d.ifs, d.nr_ifs, false);
 	if (!ret && features & IMG_F_REJECT && !mode_is_nf(in->mode))
 		ret = reject_configure(in, &in->gen);
+	if (!ret && features & IMG_F_CT && !mode_is_nf(in->mode))
+		ret = ct_params_follow(in);
 	fault_step();
 	if (!ret)
 		ret = native_set(in, in->gen.map->native | need, err);

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "../progs/abi/ct.h"
 #include "cmd.h"
 #include "instance_int.h"
 
@@ -39,28 +40,70 @@ static int init_usage(const char *me, int status)
 	size_t i;
 
 	fprintf(status ? stderr : stdout,
-		"Usage: %s [--hook HOOK]\n"
+		"Usage: %s [--hook HOOK] [--conntrack-max ENTRIES]\n"
 		"Enforce this network namespace's filter table in eBPF. HOOK is one of:", me);
 	for (i = 0; i < NR_MODES; i++)
 		fprintf(status ? stderr : stdout, " %s", modes[i].name);
-	fprintf(status ? stderr : stdout, "\n");
+	fprintf(status ? stderr : stdout, "\nENTRIES (tc, xdp): room for connections, %u to %u, default %u\n",
+		CT_MIN_ENTRIES, CT_MAX_ENTRIES, CT_DEFAULT_ENTRIES);
 	return status;
+}
+
+/* --conntrack-max. Return: 0, or an exit status, message printed. */
+static int parse_ct_max(const char *word, __u32 *max)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(word, &end, 10);
+	if (!*word || *word == '-' || *end || errno || n < CT_MIN_ENTRIES || n > CT_MAX_ENTRIES) {
+		fprintf(stderr, "bpf-iptables: --conntrack-max: `%s' is not between %u and %u\n",
+			word, CT_MIN_ENTRIES, CT_MAX_ENTRIES);
+		return STATUS_PARAMETER;
+	}
+	*max = n;
+	return STATUS_OK;
+}
+
+/* There is an instance already: is it the one asked for? Return: 0 or -EBUSY, message printed. */
+static int same_instance(const struct instance *in, enum fw_mode mode, __u32 ct_max)
+{
+	if (in->mode != mode) {
+		fprintf(stderr, "bpf-iptables: hook %s is in use here; bpf-iptables-clean first\n",
+			mode_name(in->mode));
+		return -EBUSY;
+	}
+	if (ct_max && in->gen.tier.ct_max != ct_max) {
+		fprintf(stderr, "bpf-iptables: conntrack has %u entries here; bpf-iptables-clean first\n",
+			in->gen.tier.ct_max);
+		return -EBUSY;
+	}
+	return 0;
 }
 
 static int init_mode(int argc, char **argv, enum fw_mode mode)
 {
 	static const struct option opts[] = {
 		{ "hook", required_argument, NULL, 'H' },
+		{ "conntrack-max", required_argument, NULL, 'M' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
 	struct instance *in;
+	__u32 ct_max = 0;
 	int c, lock, err;
 	size_t i;
 
 	while ((c = getopt_long(argc, argv, "h", opts, NULL)) >= 0) {
 		if (c == 'h')
 			return init_usage(argv[0], STATUS_OK);
+		if (c == 'M') {
+			err = parse_ct_max(optarg, &ct_max);
+			if (err)
+				return err;
+			continue;
+		}
 		if (c != 'H')
 			return init_usage(argv[0], STATUS_PARAMETER);
 		for (i = 0; i < NR_MODES && strcmp(modes[i].name, optarg); i++)
@@ -73,19 +116,21 @@ static int init_mode(int argc, char **argv, enum fw_mode mode)
 	}
 	if (optind < argc)
 		return init_usage(argv[0], STATUS_PARAMETER);
+	if (ct_max && mode_is_nf(mode)) {
+		fprintf(stderr, "bpf-iptables: --conntrack-max: hook %s has the kernel's conntrack: "
+			"sysctl net.netfilter.nf_conntrack_max\n", mode_name(mode));
+		return STATUS_PARAMETER;
+	}
 	lock = instance_lock(-1);
 	if (lock < 0)
 		return STATUS_RESOURCE;
-	err = instance_init(mode, true);
+	err = instance_init(mode, ct_max, true);
 	if (err == -EEXIST) {
 		err = instance_open(&in, false);
-		if (!err && in->mode != mode) {
-			fprintf(stderr, "bpf-iptables: hook %s is in use here; bpf-iptables-clean first\n",
-				mode_name(in->mode));
-			err = -EBUSY;
-		} else if (!err) {
+		if (!err)
+			err = same_instance(in, mode, ct_max);
+		if (!err)
 			err = instance_refresh(in, true);
-		}
 		if (in)
 			instance_close(in);
 	}
@@ -143,6 +188,17 @@ static void print_events(const struct instance *in)
 	free(v);
 }
 
+/* Connections, and the settings that are not netfilter's own. */
+static void print_conntrack(const struct instance *in)
+{
+	long used = in->gen.tier.features & IMG_F_CT ? conntrack_used(in) : 0;
+
+	if (used < 0)
+		return;
+	printf("conntrack %ld of %u entries\n", used, in->gen.tier.ct_max);
+	ct_params_print(in, "conntrack ", false);
+}
+
 /* `bpf-iptables status' - what runs where, how big it is, what it met */
 int status_main(int argc, char **argv)
 {
@@ -179,6 +235,8 @@ int status_main(int argc, char **argv)
 			printf("interface %s:%s\n", ifs[i].name, attach_describe(in, ifs[i].ifindex));
 		free(ifs);
 	}
+	if (!mode_is_nf(in->mode))
+		print_conntrack(in);
 	print_events(in);
 	instance_close(in);
 	close(lock);

@@ -39,6 +39,9 @@ enum fw_event {
 	EV_CONNLIMIT_FULL, /* dropped: no room to count the connection, or no tuple */
 	EV_EARLY,	/* hybrid: dropped by the driver's program */
 	EV_NATIVE_GONE,	/* netfilter hook: dropped, the native rules that REJECT or MARK are gone */
+	EV_CT_EARLY_DROP, /* conntrack table full: a living entry gave way to a new one */
+	EV_CT_EXPIRED,	/* conntrack entries whose time was up, deleted when met */
+	EV_CT_CLASH,	/* two CPUs opened one connection: joined, or dropped as in netfilter */
 	NR_EVENTS,
 };
 
@@ -57,6 +60,9 @@ enum fw_event {
 	[EV_CONNLIMIT_FULL]	= "connlimit-uncounted",	\
 	[EV_EARLY]		= "dropped-early",		\
 	[EV_NATIVE_GONE]	= "native-rules-gone",		\
+	[EV_CT_EARLY_DROP]	= "conntrack-early-drop",	\
+	[EV_CT_EXPIRED]		= "conntrack-expired",		\
+	[EV_CT_CLASH]		= "conntrack-clash",		\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

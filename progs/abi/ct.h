@@ -173,17 +173,22 @@ struct ct_entry {
 };
 
 /*
- * struct ct_slot - where eviction finds an entry's key; one per entry, at random
+ * struct ct_slot - where eviction finds an entry's key; one per entry
  * The entry of @key names this slot, or the slot is free.
+ * @claimed:	when it was taken, 2^CT_SLOT_AGE ns: its entry may be about to come
  */
 struct ct_slot {
 	struct bpf_spin_lock lock;
 	struct ct_tuple key;
+	__u32 claimed;
 };
+
+#define CT_SLOT_AGE	24
 
 /*
  * struct ct_params - the sysctls of nf_conntrack, and its defaults
- * Timeouts in seconds. The loader may change them before load.
+ * Timeouts in seconds. In a map of its own, which user/ct_params.c writes.
+ * @set:	user space only: which rows of its table were set by hand
  */
 struct ct_params {
 	__u32 tcp[CT_TCP_MAX];
@@ -202,6 +207,7 @@ struct ct_params {
 	__u8 tcp_be_liberal;
 	__u8 tcp_ignore_invalid_rst;
 	__u8 checksum;
+	__u64 set;
 };
 
 #define CT_PARAMS_DEFAULT {							\
@@ -233,6 +239,8 @@ struct ct_params {
 }
 
 #define CT_DEFAULT_ENTRIES	262144u
+#define CT_MIN_ENTRIES		16u
+#define CT_MAX_ENTRIES		(1u << 24)
 
 /* Later fragments follow their first: see progs/frag.bpf.h. */
 struct frag_key {
@@ -269,8 +277,8 @@ _Static_assert(sizeof(struct ct_tuple) == 16, "ct_tuple");
 _Static_assert(sizeof(struct ct_tcp_side) == 20, "ct_tcp_side");
 _Static_assert(sizeof(struct ct_tcp) == 60, "ct_tcp");
 _Static_assert(sizeof(struct ct_entry) == 152, "ct_entry");
-_Static_assert(sizeof(struct ct_slot) == 20, "ct_slot");
-_Static_assert(sizeof(struct ct_params) == 120, "ct_params");
+_Static_assert(sizeof(struct ct_slot) == 24, "ct_slot");
+_Static_assert(sizeof(struct ct_params) == 128, "ct_params");
 _Static_assert(sizeof(struct frag_key) == 12, "frag_key");
 _Static_assert(sizeof(struct frag_entry) == 40, "frag_entry");
 

@@ -76,6 +76,7 @@
  * @mode:	enum fw_mode of the instance, user space only
  * @features:	IMG_F_* that the loaded programs hold, user space only
  * @native:	NATIVE_* parts of the nftables table (user/nft.c), user space only
+ * @ct_max:	entries that conntrack has room for, user space only
  */
 struct img_map {
 	__u32 active;
@@ -85,7 +86,8 @@ struct img_map {
 	__u32 mode;
 	__u32 features;
 	__u32 native;
-	__u32 pad[9];
+	__u32 ct_max;
+	__u32 pad[8];
 };
 
 /* A built-in chain as its hook sees it. */

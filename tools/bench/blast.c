@@ -2,7 +2,7 @@
 /*
  * blast.c - what does a packet cost in each of several worlds?
  *
- *	blast run [-r ROUNDS] [-t MS] [-c CPU] [-d N] TEMPLATES WORLD...
+ *	blast run [-r ROUNDS] [-t MS] [-n FRAMES] [-c CPU] [-d N] TEMPLATES WORLD...
  *	blast flood SECONDS TEMPLATES WORLD
  *	blast attach NETNS DEV PROG [ADDRESSES]		PROG: sink, hash_drop
  *
@@ -13,7 +13,8 @@
  * Each round visits every world once, so that what disturbs the machine disturbs
  * all alike; of the BURSTS of a visit the fastest counts. Injection is synchronous
  * and, on one CPU under SCHED_FIFO, nothing else runs: time / frames is a packet's
- * cost, generator and sink included. Output lines, MS milliseconds each:
+ * cost, generator and sink included. With -n a visit is one burst of FRAMES, for what
+ * only the first packets of a flow cost. Output lines, MS milliseconds each:
  *
  *	NAME ROUND FRAMES NS-PER-FRAME SHARE-DELIVERED
  *
@@ -157,15 +158,16 @@ static void pin_to(int cpu)
 
 static int run(int argc, char **argv)
 {
-	unsigned int rounds = 5, ms = 20, n = 0, nr_bad = 0;
+	unsigned int rounds = 5, ms = 20, n = 0, nr_bad = 0, fixed = 0, bursts;
 	struct world world[MAX_WORLDS] = {};
 	int cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1, deliver = -1, opt;
 	struct blast *skel;
 
-	while ((opt = getopt(argc, argv, "r:t:c:d:")) != -1)
+	while ((opt = getopt(argc, argv, "r:t:n:c:d:")) != -1)
 		switch (opt) {
 		case 'r': rounds = atoi(optarg); break;
 		case 't': ms = atoi(optarg); break;
+		case 'n': fixed = atoi(optarg); break;
 		case 'c': cpu = atoi(optarg); break;
 		case 'd': deliver = atoi(optarg); break;
 		default: return 2;
@@ -179,11 +181,13 @@ static int run(int argc, char **argv)
 	for (; optind < argc && n < MAX_WORLDS; optind++)
 		world_parse(&world[n++], argv[optind]);
 	pin_to(cpu);
+	bursts = fixed ? 1 : BURSTS;
 	for (unsigned int r = 0; r < rounds; r++) {
 		for (struct world *w = world; w < world + n; w++) {
 			unsigned long long seen;
 			unsigned int ns;
 
+			w->frames = fixed ? fixed : w->frames;
 			if (setns(w->fd, CLONE_NEWNET))
 				die(w->netns);
 			if (!w->frames) {
@@ -196,15 +200,15 @@ static int run(int argc, char **argv)
 			}
 			seen = rx_packets(w->out);
 			ns = burst(skel, w, w->frames);
-			for (unsigned int i = 1; i < BURSTS; i++) {
+			for (unsigned int i = 1; i < bursts; i++) {
 				unsigned int t = burst(skel, w, w->frames);
 
 				ns = t < ns ? t : ns;
 			}
 			seen = rx_packets(w->out) - seen;
 			printf("%s %u %u %u %.4f\n", w->name, r, w->frames, ns,
-			       (double)seen / BURSTS / w->frames);
-			if (deliver >= 0 && seen != (deliver ? BURSTS * w->frames : 0))
+			       (double)seen / bursts / w->frames);
+			if (deliver >= 0 && seen != (deliver ? bursts * w->frames : 0))
 				nr_bad++;
 		}
 	}
