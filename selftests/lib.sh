@@ -19,11 +19,13 @@ BUILD=${O:-$REPO/build}
 BPFIPT=${BPFIPT:-$BUILD/bpf-iptables}
 # The distribution's programs before anyone's wrappers of them, which cost a shell each
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
-export REPO BPFIPT PATH
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/bpfipt.XXXXXX") || exit 1
+# A lock of its own: /run/xtables.lock is one for the whole machine, and tests run side by side
+XTABLES_LOCKFILE=$TMP/xtables.lock
+export REPO BPFIPT PATH XTABLES_LOCKFILE
 
 TAP_N=0
 TAP_BAD=0
-TMP=$(mktemp -d "${TMPDIR:-/tmp}/bpfipt.XXXXXX") || exit 1
 SUFFIX=$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
 DEFERRED=()
 NS_MADE=
