@@ -10,9 +10,10 @@
  * Priority. iptables' filter table is at 0, and there a BPF hook is refused beside it
  * (EBUSY), so it has to be a neighbour, just before: -3, for at -2 and -1 follow the
  * native rules that carry out a REJECT or MARK, and what sees to it that they did
- * (progs/nf_native.bpf.h). Between them and 0 nothing else has a place, behind come the security table (50) and SNAT (100), before it mangle
- * (-150) and DNAT (-100), as for the filter table. A packet that is dropped here is
- * not counted by native filter rules, which are empty where this tool stands in.
+ * (progs/nf_native.bpf.h). Between them and 0 nothing else has a place, behind come the
+ * security table (50) and SNAT (100), before it mangle (-150) and DNAT (-100), as for the
+ * filter table. A packet that is dropped here is not counted by native filter rules,
+ * which are empty where this tool stands in.
  *
  * The link belongs to the network namespace of the thread that makes it, and holds
  * it: a namespace goes only after bpf-iptables-clean, or when its pins are removed.

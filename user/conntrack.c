@@ -35,12 +35,6 @@ enum {
 	OPT_SYSCTL,
 };
 
-static const char *const tcp_names[] = CT_TCP_NAMES;
-static const char *const sctp_names[] = CT_SCTP_NAMES;
-
-_Static_assert(sizeof(tcp_names) / sizeof(tcp_names[0]) == CT_TCP_MAX, "TCP state names");
-_Static_assert(sizeof(sctp_names) / sizeof(sctp_names[0]) == CT_SCTP_MAX, "SCTP state names");
-
 static __u64 now_ns(void)
 {
 	struct timespec ts;
@@ -95,13 +89,12 @@ static void print_entry(const struct ct_entry *e, __u64 now)
 {
 	struct protoent *pe = getprotobynumber(e->orig.proto);
 	struct ct_tuple reply = inverse(&e->orig);
+	const char *state = ct_state_name(e);
 
 	printf("%-8s %u %llu ", pe ? pe->p_name : "unknown", e->orig.proto,
 	       (e->deadline - now) / 1000000000ull);
-	if (e->orig.proto == IPPROTO_TCP && e->state < CT_TCP_MAX)
-		printf("%s ", tcp_names[e->state]);
-	if (e->orig.proto == IPPROTO_SCTP && e->state < CT_SCTP_MAX)
-		printf("%s ", sctp_names[e->state]);
+	if (state)
+		printf("%s ", state);
 	print_tuple(&e->orig, e->packets[CT_ORIG], e->bytes[CT_ORIG]);
 	if (!(e->status & CTS_SEEN_REPLY))
 		printf("[UNREPLIED] ");
@@ -112,9 +105,10 @@ static void print_entry(const struct ct_entry *e, __u64 now)
 }
 
 /*
- * Visit the table: list (@what 'L'), flush ('F') or count ('C'). A key that is deleted while we stand on it makes the kernel
- * start over, so the next key is taken first; one that goes in between can still
- * do it, hence the bound: a table has no more keys than it has room for.
+ * Visit the table: list (@what 'L'), flush ('F') or count ('C').
+ * A key that is deleted while we stand on it makes the kernel start over, so the next
+ * key is taken first; one that goes in between can still do it, hence the bound: a
+ * table has no more keys than it has room for.
  */
 static int walk(int fd, const struct ct_filter *f, int what, unsigned long *n)
 {

@@ -19,6 +19,9 @@
 static const char *const tcp_names[] = CT_TCP_NAMES;
 static const char *const sctp_names[] = CT_SCTP_NAMES;
 
+_Static_assert(sizeof(tcp_names) / sizeof(tcp_names[0]) == CT_TCP_MAX, "TCP state names");
+_Static_assert(sizeof(sctp_names) / sizeof(sctp_names[0]) == CT_SCTP_MAX, "SCTP state names");
+
 /* struct status - a name of -u: bits that must be there, or must not */
 static const struct status {
 	const char *name;
@@ -75,20 +78,29 @@ static int parse_port(const char *word)
 	return -EINVAL;
 }
 
-static int name_index(const char *const names[], int n, const char *word)
+const char *ct_state_name(const struct ct_entry *e)
+{
+	if (e->orig.proto == IPPROTO_TCP && e->state < CT_TCP_MAX)
+		return tcp_names[e->state];
+	if (e->orig.proto == IPPROTO_SCTP && e->state < CT_SCTP_MAX)
+		return sctp_names[e->state];
+	return NULL;
+}
+
+/* The first name, NONE, is no state of an entry. */
+static bool is_name(const char *const names[], int n, const char *word)
 {
 	for (int i = 1; i < n; i++)
 		if (!strcasecmp(names[i], word))
-			return i;
-	return 0;
+			return true;
+	return false;
 }
 
 static int parse_state(struct ct_filter *f, const char *word)
 {
-	f->tcp_state = name_index(tcp_names, CT_TCP_MAX, word);
-	f->sctp_state = name_index(sctp_names, CT_SCTP_MAX, word);
-	f->has_state = true;
-	return f->tcp_state || f->sctp_state ? 0 : -EINVAL;
+	f->state = word;
+	return is_name(tcp_names, CT_TCP_MAX, word) || is_name(sctp_names, CT_SCTP_MAX, word) ?
+	       0 : -EINVAL;
 }
 
 /* A list: NAME,NAME... */
@@ -176,6 +188,7 @@ static bool in(const struct ct_addr *a, __be32 addr)
 bool ct_filter_match(const struct ct_filter *f, const struct ct_entry *e)
 {
 	const struct ct_tuple *t = &e->orig;
+	const char *state = ct_state_name(e);
 
 	if (f->proto >= 0 && f->proto != t->proto)
 		return false;
@@ -187,9 +200,7 @@ bool ct_filter_match(const struct ct_filter *f, const struct ct_entry *e)
 	if ((f->sport >= 0 && f->sport != ntohs(t->sport)) ||
 	    (f->dport >= 0 && f->dport != ntohs(t->dport)))
 		return false;
-	if (f->has_state &&
-	    !(t->proto == IPPROTO_TCP && f->tcp_state && e->state == f->tcp_state) &&
-	    !(t->proto == IPPROTO_SCTP && f->sctp_state && e->state == f->sctp_state))
+	if (f->state && (!state || strcasecmp(state, f->state)))
 		return false;
 	return (e->status & f->status) == f->status && !(e->status & f->not_status) &&
 	       !((e->mark ^ f->mark) & f->mark_mask);

@@ -21,7 +21,7 @@ struct ct_addr {
 /*
  * struct ct_filter
  * @proto, @sport, @dport: -1: any
- * @tcp_state, @sctp_state: with @has_state, what TCP and SCTP call that state; 0: nothing
+ * @state:	name of one, of TCP or SCTP, the caller's string; NULL: any
  * @status, @not_status: CTS_* that must, must not be set
  */
 struct ct_filter {
@@ -29,9 +29,7 @@ struct ct_filter {
 	struct ct_addr addr[4];		/* source, destination, reply source, destination */
 	int sport;
 	int dport;
-	int tcp_state;
-	int sctp_state;
-	bool has_state;
+	const char *state;
 	__u32 status;
 	__u32 not_status;
 	__u32 mark;
@@ -67,6 +65,9 @@ enum {
 
 /* ct_filter_option() - Return: 0; -EINVAL: bad @arg; -ENOENT: no option of the filter. */
 int ct_filter_option(struct ct_filter *f, int opt, const char *arg);
+
+/* ct_state_name() - what TCP or SCTP calls the entry's state; NULL: another protocol */
+const char *ct_state_name(const struct ct_entry *e);
 
 bool ct_filter_match(const struct ct_filter *f, const struct ct_entry *e);
 

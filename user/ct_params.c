@@ -253,7 +253,8 @@ static int obey(const struct instance *in, char *const words[], int n)
 		return STATUS_OTHER;
 	}
 	err = params_read(fd, &p);
-	follow(&p);
+	if (!err)
+		follow(&p);
 	for (int i = 0; !err && i < n && !status; i++)
 		status = word_obey(&p, words[i]);
 	if (!err && !status) {

@@ -278,7 +278,7 @@ static void set_netfilter_type(struct bpf_object *obj)
 		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\
 		skel_->rodata->reject_cookie[1] = reject_cookie(1);		\
 		skel_->rodata->features = (tier)->features;			\
-		set_##name(skel_, tier);				\
+		set_##name(skel_, tier);					\
 		err_ = prepare_maps(skel_->obj, in, dir, tier, share);		\
 	}									\
 	if (!err_)								\

@@ -20,7 +20,7 @@ struct batch {
 	struct nlmsghdr *last;
 };
 
-/* A chain of our table; with @type hooked at @hooknum and @priority, policy accept. */
+/* A chain of our table: a plain one, or a filter at @hooknum and @priority, policy accept. */
 void nft_chain(struct batch *b, const char *name);
 void nft_base_chain(struct batch *b, const char *name, __u32 hooknum, __s32 priority);
 

@@ -125,8 +125,8 @@ bool active_same(const struct generation *gen, struct image_stamp stamp)
 
 /*
  * counters_read() - counters 0..@n-1, summed over CPUs
- * The map holds one row of counters per CPU, and one that no CPU adds to. Batched where the kernel can (5.6),
- * else one by one.
+ * The map holds one row of counters per CPU, and one that no CPU adds to. Batched where
+ * the kernel can (5.6), else one by one.
  * Return: 0 or -errno.
  */
 int counters_read(int fd, __u32 n, struct fw_counter *sum)
