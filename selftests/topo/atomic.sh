@@ -1,42 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck source=selftests/topo/twin.sh
+# shellcheck source=selftests/topo/old_new.sh
 # hooks: tc xdp netfilter
 #
 # atomic.sh - a command is all or nothing: killed, racing or failing
 #
 # BPFIPT_FAULT_STEP=n makes a command kill itself (SIGKILL) at its nth step towards
 # the kernel; n goes up until the command lives. After every kill the ruleset must
-# be the old or the new one, whole, and enforced: old lets UDP 1 through and drops
-# UDP 2, new the other way round.
+# be the old or the new one of old_new.sh, whole, and enforced.
 
-. "$(dirname "$0")/twin.sh"
-[ "$DUT" = bpf ] || skip_all "only for bpf-iptables"
-twin_up wire
-C=10.1.0.2 S=10.2.0.2
-
-# ruleset PASS STOP N: N rules that match nothing, then the two that show
-ruleset() {
-	local i
-
-	printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD ACCEPT [0:0]' ':OUTPUT ACCEPT [0:0]' ':u - [0:0]'
-	for ((i = 0; i < $3; i++)); do
-		echo "-A u -s 172.16.$((i / 250)).$((i % 250 + 1))/32 -d 172.17.$((i * 7 % 250)).1/32 -p tcp -m tcp --dport $((i + 1)) -j DROP"
-	done
-	echo "-A FORWARD -p udp -m udp --dport $1 -j ACCEPT"
-	echo "-A FORWARD -p udp -m udp --dport $2 -j DROP"
-	echo "-A FORWARD -j u"
-	echo COMMIT
-}
-ruleset 1 2 3 >"$TMP/old"
-rules_now() {
-	fw dut -save -t filter 2>&1 | grep -v '^#' | sed 's/ \[.*//'
-}
-# enforced PORT - exactly that UDP port of 1 and 2 gets through
-enforced() {
-	world_inject dut <(printf '%s\n' "c udp $C:9 $S:1" "c udp $C:9 $S:2") "$TMP/e" || return
-	[ "$(cut -d' ' -f1,2 "$TMP/e")" = "$1 s" ]
-}
+. "$(dirname "$0")/old_new.sh"
 fault() {
 	local step=$1
 
@@ -79,12 +52,10 @@ kill_series() {
 	tap_ok $? "$name: steps there were, and at last it ran through (exit $rc, $((n - 2)) kills)"
 }
 
-ruleset 2 1 3 >"$TMP/new.same"
-ruleset 2 1 3000 >"$TMP/new.big"
 # shellcheck disable=SC2317 # called through kill_series
-restore_same() { fw dut -restore <"$TMP/new.same"; }
+restore_same() { fw dut -restore <"$TMP/same"; }
 # shellcheck disable=SC2317
-restore_big() { fw dut -restore <"$TMP/new.big"; }
+restore_big() { fw dut -restore <"$TMP/big"; }
 # shellcheck disable=SC2317
 one_rule() { dut -I FORWARD -p udp -m multiport --dports 1,2 -j swap; }
 kill_series "restore" "$TMP/old" restore_same
@@ -126,7 +97,7 @@ tap_check "the failed ones left it enforced" enforced 1
 
 # restore --test checks and changes nothing
 saved dut >"$TMP/before"
-tap_check "restore --test accepts" fw dut -restore --test "$TMP/new.same"
+tap_check "restore --test accepts" fw dut -restore --test "$TMP/same"
 tap_same "restore --test changes nothing" "$(cat "$TMP/before")" "$(saved dut)"
 
 # two writers at once are serialised: nobody's rule is lost
@@ -145,11 +116,11 @@ tap_same "and none was refused" "" "$(cat "$TMP"/writer.*)"
 # readers during writes always see a whole ruleset
 fw dut -restore <"$TMP/old"
 rules_now >"$TMP/a"
-fw dut -restore <"$TMP/new.same"
+fw dut -restore <"$TMP/same"
 rules_now >"$TMP/b"
 (for i in 1 2 3 4 5; do
 	fw dut -restore -w 60 <"$TMP/old"
-	fw dut -restore -w 60 <"$TMP/new.same"
+	fw dut -restore -w 60 <"$TMP/same"
 done) >/dev/null 2>&1 &
 writer=$!
 torn=0 reads=0

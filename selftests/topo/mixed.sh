@@ -16,8 +16,8 @@
 #	1003	accepted, by the 1st	accepted, by the last	never seen
 #	1004	dropped in a chain	dropped by the 2nd	never seen
 #
-# At tc and xdp the first rule of either sets a mark of its own, and its last but one sends
-# what has another mark to `bad'. The control changes the same chain rule by rule: then
+# The first rule of either sets a mark of its own, and its last but one sends what has
+# another mark to `bad'. The control changes the same chain rule by rule: then
 # packets fall through, and the same counters say so.
 #
 # Environment: CHANGES (default 100)
@@ -46,8 +46,6 @@ for i in range(256):
 open("/dev/stdout", "wb").write(out)
 END
 
-marks=1
-[ "$HOOK" != netfilter ] || marks=
 # filler N - rules in the way that match nothing of the flood
 filler() {
 	awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++)
@@ -56,19 +54,19 @@ filler() {
 }
 work_a() {
 	echo '-A work -p udp -m udp --dport 1003 -j ACCEPT'
-	[ -z "$marks" ] || echo '-A work -j MARK --set-xmark 0x1/0xffffffff'
+	echo '-A work -j MARK --set-xmark 0x1/0xffffffff'
 	filler 7
 	echo '-A work -g tail'
 	echo '-A tail -p udp -m udp --dport 1001 -j DROP'
 	echo '-A tail -p udp -m udp --dport 1004 -j DROP'
-	[ -z "$marks" ] || echo '-A tail -m mark ! --mark 0x1 -j bad'
+	echo '-A tail -m mark ! --mark 0x1 -j bad'
 }
 work_b() {
-	[ -z "$marks" ] || echo '-A work -j MARK --set-xmark 0x2/0xffffffff'
+	echo '-A work -j MARK --set-xmark 0x2/0xffffffff'
 	echo '-A work -p udp -m udp --dport 1004 -j DROP'
 	filler "${1:-90}"
 	echo '-A work -p udp -m udp --dport 1002 -j DROP'
-	[ -z "$marks" ] || echo '-A work -m mark ! --mark 0x2 -j bad'
+	echo '-A work -m mark ! --mark 0x2 -j bad'
 	echo '-A work -p udp -m udp --dport 1003 -j ACCEPT'
 }
 batch() {

@@ -1,49 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck source=selftests/topo/twin.sh
+# shellcheck source=selftests/topo/old_new.sh
 # hooks: tc xdp netfilter
 #
 # starved.sh - the kernel says no: after a command that failed everything is as before
 #
 # strace makes the nth bpf(2) of a command, and all that follow, fail with ENOMEM, as when a
 # map cannot be allocated or a program not loaded, for a sample of n over all that make or
-# change something; the undoing fails too. What the command answers decides what must then be in force: failure, the ruleset and the counters of
-# before; success (some calls only ask what the kernel can), the new one. The rest: a read-only bpffs, memory that
-# cannot be mapped, a kernel without membarrier(2), a reader that comes by while a writer
-# is half-way, an image that somebody damaged.
+# change something; the undoing fails too. What the command answers decides what must then
+# be in force: failure, the ruleset and the counters of before; success (some calls only ask
+# what the kernel can), the new one. The rest: a read-only bpffs, memory that cannot be
+# mapped, a kernel without membarrier(2), a reader that comes by while a writer is half-way,
+# an image that somebody damaged.
 #
 # Environment: POINTS (default 8): how many n of each command
 
-. "$(dirname "$0")/twin.sh"
-[ "$DUT" = bpf ] || skip_all "only for bpf-iptables"
+. "$(dirname "$0")/old_new.sh"
 need tools strace python3
 POINTS=${POINTS:-8}
-twin_up wire
-R=${NS[dut.r]}
-C=10.1.0.2 S=10.2.0.2
 
-in_r() {
-	XTABLES_LOCKFILE=$TMP/lock.dut ns_exec "$R" "$@"
-}
-# ruleset PASS STOP N [RULE]
-ruleset() {
-	printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD ACCEPT [0:0]' ':OUTPUT ACCEPT [0:0]' ':u - [0:0]'
-	awk -v n="$3" 'BEGIN { for (i = 0; i < n; i++)
-		printf "-A u -s 172.16.%d.%d/32 -p tcp -m tcp --dport %d -j DROP\n", i / 250, i % 250 + 1, i + 1 }'
-	printf '%s\n' "-A FORWARD -p udp -m udp --dport $1 -j ACCEPT" \
-		"-A FORWARD -p udp -m udp --dport $2 -j DROP" '-A FORWARD -j u' ${4:+"$4"} COMMIT
-}
-# enforced PORT - exactly that UDP port of 1 and 2 gets through
-enforced() {
-	world_inject dut <(printf '%s\n' "c udp $C:9 $S:1" "c udp $C:9 $S:2") "$TMP/e" || return
-	[ "$(cut -d' ' -f1,2 "$TMP/e")" = "$1 s" ]
-}
 rules_of() {
 	grep -v '^#' "$1" | sed 's/ \[.*//; s/^\[[0-9:]*\] //'
 }
-ruleset 1 2 3 >"$TMP/old"
-ruleset 2 1 3 >"$TMP/same"
-ruleset 2 1 3000 >"$TMP/big"
 ruleset 2 1 3 '-A FORWARD -m hashlimit --hashlimit-upto 1/sec --hashlimit-name x -j ACCEPT' >"$TMP/part"
 
 # fail_calls NAME NEW CALL ERROR - restore NEW while the nth CALL fails
