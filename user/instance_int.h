@@ -190,7 +190,7 @@ int capability_check(const struct ruleset *rs, enum fw_mode mode, struct lower_e
 int capability_kernel(__u32 flags, enum fw_mode mode, struct lower_err *err);
 
 /*
- * publish.c: the active slot's image, and counters
+ * publish.c: the active slot's image
  * active_verify(): the image in force is sound and inside its slot: 0 or -errno
  * active_same(): no commit since active_stamp() (of the same generation)
  */
@@ -203,6 +203,8 @@ const struct img_hdr *active_image(const struct generation *gen);
 int active_verify(const struct generation *gen);
 struct image_stamp active_stamp(const struct generation *gen);
 bool active_same(const struct generation *gen, struct image_stamp stamp);
+
+/* counters.c */
 int counters_read(int fd, __u32 n, struct fw_counter *sum);
 int counters_carry(const struct generation *from, const struct generation *to);
 __u32 counters_rows(void);	/* one per CPU, and one for what was carried over */
