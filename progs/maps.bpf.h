@@ -5,7 +5,8 @@
  * image	one value: struct img_map and two slots. Written by user/publish.c
  *		through mmap, read here. Its size is the tier, set before load.
  * counters	rule and policy counters: CPU times nr_counters plus slot. Added to
- *		here, read by user space (abi/counters.h). One more row, behind the
+ *		here, read by user space (abi/counters.h), through mmap: a look-up of each
+ *		took half the time of a command on 10,000 rules. One more row, behind the
  *		CPUs', has what an earlier generation counted (user/grow.c). Not a
  *		per-CPU array: that scatters its values, and a packet that hits a cold
  *		counter waited 20 to 400 ns for two more cache lines.
@@ -36,6 +37,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, struct fw_counter);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -15,45 +16,34 @@
 
 /*
  * counters_read() - counters 0..@n-1, summed over CPUs
- * Batched where the kernel can (5.6), else one by one.
+ * The map holds one row of counters per CPU, and one that no CPU adds to.
  * Return: 0 or -errno.
  */
 int counters_read(int fd, __u32 n, struct fw_counter *sum)
 {
 	struct bpf_map_info info = {};
-	__u32 len = sizeof(info), i, got, row, *keys;
-	struct fw_counter *v;
-	int err = 0;
+	__u32 len = sizeof(info), rows = counters_rows(), per_row;
+	const struct fw_counter *all;
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return -errno;
-	row = info.max_entries / counters_rows();
-	v = calloc(info.max_entries ?: 1, sizeof(*v));
-	keys = calloc(info.max_entries ?: 1, sizeof(*keys));
-	if (!v || !keys) {
-		err = -ENOMEM;
-		goto out;
-	}
-	got = info.max_entries;
-	if (bpf_map_lookup_batch(fd, NULL, &i, keys, v, &got, NULL) && errno != ENOENT) {
-		for (i = 0; i < info.max_entries; i++) {
-			if (bpf_map_lookup_elem(fd, &i, v + i)) {
-				err = -errno;
-				goto out;
-			}
+	per_row = info.max_entries / rows;
+	if (n > per_row)
+		return -EINVAL;
+	all = mmap(NULL, info.max_entries * sizeof(*all), PROT_READ, MAP_SHARED, fd, 0);
+	if (all == MAP_FAILED)
+		return -errno;
+	memset(sum, 0, n * sizeof(*sum));
+	for (__u32 row = 0; row < rows; row++) {
+		const struct fw_counter *c = all + (size_t)row * per_row;
+
+		for (__u32 i = 0; i < n; i++) {
+			sum[i].packets += __atomic_load_n(&c[i].packets, __ATOMIC_RELAXED);
+			sum[i].bytes += __atomic_load_n(&c[i].bytes, __ATOMIC_RELAXED);
 		}
 	}
-	memset(sum, 0, n * sizeof(*sum));
-	for (i = 0; i < info.max_entries; i++) {
-		if (i % row >= n)
-			continue;
-		sum[i % row].packets += v[i].packets;
-		sum[i % row].bytes += v[i].bytes;
-	}
-out:
-	free(v);
-	free(keys);
-	return err;
+	munmap((void *)all, info.max_entries * sizeof(*all));
+	return 0;
 }
 
 __u32 counters_rows(void)
