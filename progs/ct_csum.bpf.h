@@ -18,6 +18,7 @@
 #define BPFIPT_CT_CSUM_BPF_H
 
 #include <bpf/bpf_core_read.h>
+#include "csum.bpf.h"
 
 enum ct_summed {
 	CT_SUM_GOOD,	/* no need to look */
@@ -51,15 +52,6 @@ static __always_inline int ct_summed(fw_ctx_t *ctx)
 	return bpf_csum_level(ctx, BPF_CSUM_LEVEL_QUERY) >= 0 ? CT_SUM_GOOD : CT_SUM_UNKNOWN;
 }
 #endif
-
-static __always_inline __u32 ct_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum & 0xffff;
-}
 
 /* struct ct_summing - a sum over packet bytes in chunks, for bpf_loop() */
 struct ct_summing {
@@ -127,12 +119,12 @@ __noinline int csum_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 cover, __u32 pse
 	if (pseudo) {
 		sum = (__u64)bpf_htonl(pkt->key[KEY_SADDR]) + bpf_htonl(pkt->key[KEY_DADDR]) +
 		      bpf_htonl(pseudo + pkt->l4_len);
-		if (summed == CT_SUM_UNKNOWN && ct_fold(sum) == check)
+		if (summed == CT_SUM_UNKNOWN && csum_fold(sum) == check)
 			return 1;
 	}
-	s.sum = ct_fold(sum);
+	s.sum = csum_fold(sum);
 	bpf_loop(65536 / CT_BUF + 1, ct_sum_chunk, &s, 0);
-	return !s.bad && ct_fold(s.sum) == 0xffff;
+	return !s.bad && csum_fold(s.sum) == 0xffff;
 }
 
 /* ct_csum_ok() - likewise, where conntrack looks at checksums at all */

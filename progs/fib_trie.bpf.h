@@ -136,11 +136,11 @@ static __always_inline int fib_route(struct fib_walk *f)
 	__u64 at = f->fa - bpf_core_field_offset(struct fib_alias___fw, fa_list);
 	struct fib_alias___fw *fa = (void *)at;
 	struct fib_info___fw *fi = BPF_CORE_READ(fa, fa_info);
-	__u32 type = BPF_CORE_READ(fa, fa_type);
+	__u32 type = BPF_CORE_READ(fa, fa_type), dscp = BPF_CORE_READ(fa, fa_dscp);
 
 	f->fa = (__u64)BPF_CORE_READ(fa, fa_list.next);
 	if ((__u64)(f->key ^ f->leaf_key) >> (BPF_CORE_READ(fa, fa_slen) & 63) ||
-	    BPF_CORE_READ(fa, fa_dscp) || BPF_CORE_READ(fi, fib_dead))
+	    (dscp && dscp != f->dscp) || BPF_CORE_READ(fi, fib_dead))
 		return 0;
 	if (type >= RTN_BLACKHOLE) {
 		f->type = RTN_UNICAST;
@@ -149,6 +149,7 @@ static __always_inline int fib_route(struct fib_walk *f)
 	if (BPF_CORE_READ(fi, fib_flags) & RTNH_F_DEAD)
 		return 0;
 	f->type = type;
+	f->fi = (__u64)fi;
 	if (!BPF_CORE_READ(fi, nh))
 		f->dev = BPF_CORE_READ(fi, fib_nh[0].nh_common.nhc_dev, ifindex);
 	return 1;
@@ -236,19 +237,15 @@ static long fib_step(__u32 i, struct fw *fw)
 	return 0;
 }
 
-/* addr_type() - RTN_* of @addr in bits 0..7, the ifindex of its route above; 0: failed */
-static __noinline __u64 addr_type(struct fw *fw, __u32 addr)
+/* fib_find() - the route of @addr for packets of @dscp, to fw->w->fib. Return: 0; -1: failed */
+static __always_inline int fib_find(struct fw *fw, __u32 addr, __u32 dscp)
 {
 	struct fib_walk *f = &fw->w->fib;
 	struct hlist_head___fw *hash;
 	struct net___fw *net;
 
-	if (!addr || addr == 0xffffffff)
-		return RTN_BROADCAST;
-	if (is_multicast(addr))
-		return RTN_MULTICAST;
 	if (!node_layout())
-		return 0;
+		return -1;
 	net = ctx_net(fw->ctx);
 	hash = BPF_CORE_READ(net, ipv4.fib_table_hash);
 	/* 256 lists, or 2 without policy routing */
@@ -256,8 +253,23 @@ static __noinline __u64 addr_type(struct fw *fw, __u32 addr)
 					   RT_TABLE_LOCAL : RT_TABLE_LOCAL & 1));
 	__builtin_memset(f, 0, sizeof(*f));
 	f->key = addr;
+	f->dscp = dscp;
 	f->tb = (__u64)BPF_CORE_READ(hash, first);
 	bpf_loop(FIB_STEPS, fib_step, fw, 0);
+	return 0;
+}
+
+/* addr_type() - RTN_* of @addr in bits 0..7, the ifindex of its route above; 0: failed */
+static __noinline __u64 addr_type(struct fw *fw, __u32 addr)
+{
+	struct fib_walk *f = &fw->w->fib;
+
+	if (!addr || addr == 0xffffffff)
+		return RTN_BROADCAST;
+	if (is_multicast(addr))
+		return RTN_MULTICAST;
+	if (fib_find(fw, addr, 0))
+		return 0;
 	return (__u64)f->dev << 8 | (f->type & 0xff);
 }
 

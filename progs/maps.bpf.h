@@ -104,6 +104,8 @@ struct ct_view {
  * @zeros:	going down an all-zero side
  * @type:	RTN_*, 0: not known yet
  * @dev:	ifindex of the route's device
+ * @dscp:	of the packets that are to take it
+ * @fi:		the route's struct fib_info, 0: it has none
  */
 struct fib_walk {
 	__u64 tb;
@@ -116,7 +118,8 @@ struct fib_walk {
 	__u32 zeros;
 	__u32 type;
 	__u32 dev;
-	__u32 pad;
+	__u32 dscp;
+	__u64 fi;
 };
 
 /*

@@ -85,9 +85,9 @@ struct reject_way {
 };
 
 /* Internet checksum of a packet's words, as the field's value. */
-static __always_inline __u16 reject_fold(__s64 sum)
+static __always_inline __u16 rejecsum_fold(__s64 sum)
 {
-	return ~ct_fold((__u32)sum);
+	return ~csum_fold((__u32)sum);
 }
 
 /*
@@ -232,8 +232,8 @@ static __always_inline void reject_tcp(struct reject_buf *b, const struct fw_pkt
 	}
 	w[3] = bpf_htonl(5u << 28 | (flags & 0x10 ? 0x04u : 0x14u) << 16);
 	w[4] = 0;
-	*check = reject_fold(bpf_csum_diff(NULL, 0, w, 20,
-					   ct_fold((__u64)b->ip.saddr + b->ip.daddr +
+	*check = rejecsum_fold(bpf_csum_diff(NULL, 0, w, 20,
+					   csum_fold((__u64)b->ip.saddr + b->ip.daddr +
 						   bpf_htonl(IPPROTO_TCP + 20))));
 }
 
@@ -269,8 +269,8 @@ static __always_inline void reject_icmp(struct reject_buf *b, __u32 type)
 	b->icmp.code = codes[type & 15];
 	b->icmp.check = 0;
 	b->icmp.unused = 0;
-	b->icmp.check = reject_fold(bpf_csum_diff(NULL, 0, w + 128, 8 + REJECT_QUOTE - 512,
-						  ct_fold((__u32)bpf_csum_diff(NULL, 0, w, 512, 0))));
+	b->icmp.check = rejecsum_fold(bpf_csum_diff(NULL, 0, w + 128, 8 + REJECT_QUOTE - 512,
+						  csum_fold((__u32)bpf_csum_diff(NULL, 0, w, 512, 0))));
 }
 
 static __always_inline void reject_ip(struct reject_buf *b, __u32 len, __u32 proto, __be32 src,
@@ -286,7 +286,7 @@ static __always_inline void reject_ip(struct reject_buf *b, __u32 len, __u32 pro
 	ip->check = 0;
 	ip->saddr = src;
 	ip->daddr = dst;
-	ip->check = reject_fold(bpf_csum_diff(NULL, 0, (void *)ip, sizeof(*ip), 0));
+	ip->check = rejecsum_fold(bpf_csum_diff(NULL, 0, (void *)ip, sizeof(*ip), 0));
 }
 
 /* The skb becomes the @len bytes of IP in @b, behind a link-layer header. Return: 0 or -1. */

@@ -19,6 +19,7 @@
 #include "late.bpf.h"
 #include "log.bpf.h"
 #include "maps.bpf.h"
+#include "tcpmss.bpf.h"
 
 /* Verdicts of a walk. WALK_ON: not decided yet. */
 enum {
@@ -73,6 +74,13 @@ static __always_inline int walk_jump(struct walk *w, __u32 pos, const struct img
 	return 0;
 }
 
+/* A key has changed: what the rules behind @pos see is another packet. */
+static __always_inline void walk_again(struct fw *fw, __u32 pos)
+{
+	classify(fw);
+	seek(fw->w, pos + 1, fw->w->end);
+}
+
 /* A MARK target: later mark matches of this very walk see the new value. */
 static __always_inline void walk_mark(struct fw *fw, __u32 pos, const struct img_action *act)
 {
@@ -82,8 +90,7 @@ static __always_inline void walk_mark(struct fw *fw, __u32 pos, const struct img
 	w->pkt.flags |= PKT_MARKED;
 	if (img_hdr_word(&fw->img, flags) & IMG_F_MARK) {
 		w->pkt.key[KEY_MARK] = w->pkt.mark;
-		classify(fw);
-		seek(w, pos + 1, w->end);
+		walk_again(fw, pos);
 	}
 }
 
@@ -98,6 +105,20 @@ static __always_inline void walk_connmark(struct fw *fw, __u32 pos, const struct
 
 		walk_mark(fw, pos, &as_mark);
 	}
+}
+
+/* TCPMSS: the option that it adds makes the packet longer. Return: 1 ends the walk. */
+static __always_inline int walk_tcpmss(struct fw *fw, __u32 pos, const struct img_action *act)
+{
+	int grown = features & IMG_F_TCPMSS ? tcpmss(fw->ctx, act->arg) : -1;
+
+	if (grown < 0) {
+		fw->w->verdict = WALK_DROP;
+		return 1;
+	}
+	if (grown)
+		walk_again(fw, pos);
+	return 0;
 }
 
 /* Obey the rule at @pos, whose fields all agree. Return: 1 ends the walk. */
@@ -153,6 +174,8 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 		if (features & IMG_F_LOG)
 			log_packet(fw, act->arg, act->slot);
 		return 0;
+	case ACT_TCPMSS:
+		return walk_tcpmss(fw, pos, act);
 	case ACT_CONTINUE:
 		return 0;
 	}

@@ -18,7 +18,7 @@
 
 #define ON_MODE(m)	(1u << (m))
 
-/* struct refusal - the hooks in @modes cannot carry out match @name: @when, or ever */
+/* struct refusal - the hooks in @modes cannot carry out match or target @name: @when, or ever */
 struct refusal {
 	const char *name;
 	unsigned int modes;
@@ -36,7 +36,7 @@ static bool physdev_asks_port(const void *data)
 	return pd->bitmask & (XT_PHYSDEV_OP_IN | XT_PHYSDEV_OP_ISIN | XT_PHYSDEV_OP_OUT);
 }
 
-static const struct refusal refusals[] = {
+static const struct refusal matches[] = {
 	/* Receive packet steering comes between this hook and the kernel's. */
 	{ "cpu", ON_MODE(MODE_XDP), "the stack may run on another CPU than the driver",
 	  NULL },
@@ -49,34 +49,42 @@ static const struct refusal refusals[] = {
 	  "which port of a bridge a packet came by is not known here", physdev_asks_port },
 };
 
-static int refuse(const struct xt_entry_match *m, enum fw_mode mode, struct lower_err *err)
-{
-	const char *name = m->u.user.name;
+static const struct refusal targets[] = {
+	{ "TCPMSS", ON_MODE(MODE_NETFILTER), "a program there cannot write to the packet", NULL },
+};
 
+/* @kind: what the @n rows are about, "match" or "target" */
+static int refuse(const struct refusal *r, size_t n, const char *kind, const char *name,
+		  const void *data, enum fw_mode mode, struct lower_err *err)
+{
 	if (mode == MODE_HYBRID)
 		mode = MODE_NETFILTER;
-	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
-		const struct refusal *r = &refusals[i];
-
+	for (; n; r++, n--) {
 		if (!(r->modes & ON_MODE(mode)) || strcmp(r->name, name) ||
-		    (r->when && !r->when(m->data)))
+		    (r->when && !r->when(data)))
 			continue;
 		snprintf(err->msg, sizeof(err->msg),
-			 "match `%s' cannot be enforced by this hook: %s", name, r->why);
+			 "%s `%s' cannot be enforced by this hook: %s", kind, name, r->why);
 		return -EOPNOTSUPP;
 	}
 	return 0;
 }
 
+#define ROWS(a) (a), sizeof(a) / sizeof((a)[0])
+
 static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_err *err)
 {
+	const struct xt_entry_target *t = rule_target(rule);
+
 	rule_for_each_match(m, rule) {
-		int ret = refuse(m, mode, err);
+		int ret = refuse(ROWS(matches), "match", m->u.user.name, m->data, mode, err);
 
 		if (ret)
 			return ret;
 	}
-	return 0;
+	if (rule->no_target || rule->jump)
+		return 0;
+	return refuse(ROWS(targets), "target", t->u.user.name, t->data, mode, err);
 }
 
 /*

@@ -13,12 +13,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <linux/netfilter/xt_TCPMSS.h>
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_devgroup.h>
 #include <linux/netfilter/xt_physdev.h>
 #include <linux/netfilter/xt_policy.h>
-#include <linux/netfilter/xt_tcpudp.h>
 
 #include "lower_int.h"
 
@@ -95,24 +93,6 @@ int check_policy(const struct check *c, const void *data)
 	return 0;
 }
 
-/* TCPMSS wants a `-m tcp' that asks for SYN */
-int check_tcpmss_target(const struct check *c, const void *data)
-{
-	const struct xt_tcpmss_info *mss = data;
-
-	if (mss->mss == XT_TCPMSS_CLAMP_PMTU && c->hooks & IN)
-		return check_fail(c, -EINVAL,
-				  "path-MTU clamping only in FORWARD and OUTPUT");
-	rule_for_each_match(m, c->rule) {
-		const struct xt_tcp *tcp = (const void *)m->data;
-
-		if (!strcmp(m->u.user.name, "tcp") && tcp->flg_cmp & 0x02 &&
-		    !(tcp->invflags & XT_TCP_INV_FLAGS))
-			return 0;
-	}
-	return check_fail(c, -EINVAL, "only works on TCP SYN packets");
-}
-
 /* Known to iptables, not enforced; size 0: not looked at. */
 const struct match_op other_matches[] = {
 	{ "cgroup", 0, 255, .hooks = IN | OUT },
@@ -125,8 +105,6 @@ const struct match_op other_matches[] = {
 };
 
 const struct match_op other_targets[] = {
-	{ "TCPMSS", .proto = IPPROTO_TCP, .size = sizeof(struct xt_tcpmss_info),
-	  .check = check_tcpmss_target },
 	{ "CLASSIFY", 0, 255, .hooks = FWD | OUT },
 	{ "SYNPROXY", 0, 255, .proto = IPPROTO_TCP, .hooks = IN | FWD },
 	{ "CT", 0, 255, .nofilter = true },		/* raw */

@@ -32,6 +32,7 @@ static const char *const act_name[NR_ACTS] = {
 	[ACT_JUMP] = "JUMP", [ACT_GOTO] = "GOTO", [ACT_CONTINUE] = "CONTINUE",
 	[ACT_REJECT] = "REJECT", [ACT_MARK] = "MARK",
 	[ACT_CONNMARK] = "CONNMARK", [ACT_LOG] = "LOG",
+	[ACT_TCPMSS] = "TCPMSS",
 };
 
 static __u64 mask_at(const __u32 *word, __u32 at)
@@ -170,6 +171,7 @@ static void dump_action(FILE *f, const __u32 *word, __u32 pos, const struct img_
 			fprintf(f, " %#x", word[act->arg + i]);
 		break;
 	case ACT_REJECT:
+	case ACT_TCPMSS:
 		fprintf(f, " %u", act->arg);
 		break;
 	}

@@ -184,7 +184,6 @@ int check_addrtype(const struct check *c, const void *info);	/* revision 1 */
 int check_devgroup(const struct check *c, const void *info);
 int check_physdev(const struct check *c, const void *info);
 int check_policy(const struct check *c, const void *info);
-int check_tcpmss_target(const struct check *c, const void *info);
 
 /* The row of a match or target, or NULL. */
 const struct match_op *match_find(const struct xt_entry_match *m);

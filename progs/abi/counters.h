@@ -42,6 +42,7 @@ enum fw_event {
 	EV_CT_EARLY_DROP, /* conntrack table full: a living entry gave way to a new one */
 	EV_CT_EXPIRED,	/* conntrack entries whose time was up, deleted when met */
 	EV_CT_CLASH,	/* two CPUs opened one connection: joined, or dropped as in netfilter */
+	EV_MSS_FAILED,	/* dropped: TCPMSS had no room for the option, or no path MTU */
 	NR_EVENTS,
 };
 
@@ -63,6 +64,7 @@ enum fw_event {
 	[EV_CT_EARLY_DROP]	= "conntrack-early-drop",	\
 	[EV_CT_EXPIRED]		= "conntrack-expired",		\
 	[EV_CT_CLASH]		= "conntrack-clash",		\
+	[EV_MSS_FAILED]		= "tcpmss-failed",		\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

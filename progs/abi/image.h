@@ -126,6 +126,7 @@ struct img_hook {
 #define IMG_F_TIME	0x8000u
 #define IMG_F_RECENT_BIG 0x40000u /* recent --hitcount over RECENT_STAMPS */
 #define IMG_F_DEVGROUP	0x100000u /* devgroup */
+#define IMG_F_TCPMSS	0x200000u /* TCPMSS; not at the netfilter hook */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC | IMG_F_NATIVE | \
 			   IMG_F_CT_ACCT | IMG_F_NF_HOST))
@@ -303,8 +304,11 @@ enum img_act {
 	ACT_MARK,	/* mark = (mark & ~arg2) ^ arg */
 	ACT_CONNMARK,	/* arg: word of struct act_connmark of abi/late_ct.h */
 	ACT_LOG,	/* arg: word offset of struct log_params; goes on */
+	ACT_TCPMSS,	/* arg: MSS at most, MSS_CLAMP: what the path takes; goes on */
 	NR_ACTS,
 };
+
+#define MSS_CLAMP	0xffffu
 
 #define HOTDROP(form)	(1u << (form))
 
