@@ -109,6 +109,9 @@ struct {
  * @present:	it is a member: it stays, whatever its state, and the collection ends
  * @entry:	of the packet, as struct climit_conn has it
  * @left:	members that may still be removed
+ * @fresh:	the list that the packet asks for, as it is when new
+ * @other:	the list in the slot that is being probed
+ * Not on the stack: below eight calls Linux 6.1 has no room for them.
  */
 struct climit_walk {
 	struct climit_conn_key at;
@@ -123,7 +126,8 @@ struct climit_walk {
 	__u32 dedupe;
 	__u32 present;
 	__u32 left;
-	__u32 pad;
+	struct climit_list fresh;
+	struct climit_key other;
 };
 
 struct {
@@ -147,6 +151,11 @@ static long climit_spin(__u32 i, struct climit_loop *l)
 
 	l->got = !busy;
 	return !busy || busy == cpu;
+}
+
+static __always_inline int climit_same_key(const struct climit_key *a, const struct climit_key *b)
+{
+	return a->id == b->id && a->addr == b->addr;
 }
 
 static __always_inline void climit_release(struct climit_list *list)
@@ -258,50 +267,49 @@ static __always_inline void climit_collect(struct climit_loop *l)
 static long climit_probe(__u32 i, struct climit_loop *l)
 {
 	__u32 idx = bpf_get_prandom_u32() & (CLIMIT_SLOTS - 1);
-	struct climit_key *slot = bpf_map_lookup_elem(&climit_slots, &idx), key;
+	struct climit_key *slot = bpf_map_lookup_elem(&climit_slots, &idx);
 	struct climit_loop other = { .w = l->w };
+	struct climit_key *key = &l->w->other;
 
 	if (!slot)
 		return 1;
-	key = *slot;
-	other.list = bpf_map_lookup_elem(&climit_lists, &key);
-	if (other.list && other.list->key.id == key.id && other.list->key.addr == key.addr) {
+	*key = *slot;
+	other.list = bpf_map_lookup_elem(&climit_lists, key);
+	if (other.list && climit_same_key(&other.list->key, key)) {
 		if (!climit_spin(0, &other))
 			return 0;
-		if (other.list->key.id == key.id && other.list->key.addr == key.addr)
+		if (climit_same_key(&other.list->key, key))
 			climit_collect(&other);
 		if (other.list->count) {
 			climit_release(other.list);
 			return 0;
 		}
 		other.list->key.id = CLIMIT_GONE;
-		bpf_map_delete_elem(&climit_lists, &key);
+		bpf_map_delete_elem(&climit_lists, key);
 		climit_release(other.list);
 	}
 	/* Two newcomers at one slot: one of them is not found by others, no more. */
-	*slot = l->list->key;
+	*slot = l->w->fresh.key;
 	return 1;
 }
 
-/* The list of @key, this CPU's. Return: NULL: no room, or it is not to be had. */
-static __always_inline struct climit_list *climit_take(struct climit_loop *l,
-						       struct climit_key *key)
+/* The list of @w->fresh.key, this CPU's. Return: NULL: no room, or it is not to be had. */
+static __always_inline struct climit_list *climit_take(struct climit_loop *l)
 {
-	struct climit_list fresh = { .key = *key };
-	struct climit_loop probe = { .w = l->w, .list = &fresh };
+	struct climit_list *fresh = &l->w->fresh;
 
-	l->list = bpf_map_lookup_elem(&climit_lists, key);
+	l->list = bpf_map_lookup_elem(&climit_lists, &fresh->key);
 	if (!l->list) {
-		bpf_loop(CLIMIT_PROBES, climit_probe, &probe, 0);
-		bpf_map_update_elem(&climit_lists, key, &fresh, BPF_NOEXIST);
-		l->list = bpf_map_lookup_elem(&climit_lists, key);
+		bpf_loop(CLIMIT_PROBES, climit_probe, l, 0);
+		bpf_map_update_elem(&climit_lists, &fresh->key, fresh, BPF_NOEXIST);
+		l->list = bpf_map_lookup_elem(&climit_lists, &fresh->key);
 		if (!l->list)
 			return NULL;
 	}
 	bpf_loop(CLIMIT_SPINS, climit_spin, l, 0);
 	if (!l->got)
 		return NULL;
-	if (l->list->key.id == key->id && l->list->key.addr == key->addr)
+	if (climit_same_key(&l->list->key, &fresh->key))
 		return l->list;
 	climit_release(l->list);
 	return NULL;
@@ -357,7 +365,6 @@ static __always_inline __u32 climit_count(struct climit_list *list, struct climi
  */
 __noinline __u32 climit_ask(struct ct_view *v, __u32 id, __u32 born, __u32 addr)
 {
-	struct climit_key key = { .id = id, .addr = addr };
 	struct climit_loop l = {};
 	struct climit_list *list;
 	struct climit_walk *w;
@@ -378,7 +385,10 @@ __noinline __u32 climit_ask(struct ct_view *v, __u32 id, __u32 born, __u32 addr)
 	w->jiffies = bpf_jiffies64();
 	w->cpu = bpf_get_smp_processor_id();
 	w->dedupe = 0;
-	list = climit_take(&l, &key);
+	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
+	w->fresh.key.id = id;
+	w->fresh.key.addr = addr;
+	list = climit_take(&l);
 	return list ? climit_count(list, &l, climit_status(v, w), born) : 0;
 }
 

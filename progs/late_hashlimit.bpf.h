@@ -102,32 +102,34 @@ static __always_inline int hashlimit_due(struct hashlimit_table *t, __u64 now)
 
 #define EEXIST	17
 
-/* A new bucket. Return: 0, also when another CPU was faster; -1: no room. */
-static __always_inline int hashlimit_new(struct hashlimit_work *w)
+/* Return: 1: the bucket is there now, maybe another CPU's; 0: no room. */
+static __always_inline int hashlimit_add(struct hashlimit_table *t, const struct hashlimit_work *w)
 {
-	__u32 id = w->key.table, attempt;
+	long err;
+
+	if (hashlimit_reserve(t, w))
+		return 0;
+	err = bpf_map_update_elem(&hashlimit_entries, &w->key, &w->fresh, BPF_NOEXIST);
+	if (err)
+		hashlimit_unreserve(t, w->key.born);
+	return !err || err == -EEXIST;
+}
+
+/* A new bucket, if need be in the place of a gone one. Return: 0, or -1: no room. */
+static __always_inline int hashlimit_new(const struct hashlimit_work *w)
+{
+	__u32 id = w->key.table;
 	struct hashlimit_table *t = bpf_map_lookup_elem(&hashlimit_tables, &id);
 	__u64 now = w->now;
-	long err;
 
 	if (!t)
 		return -1;
-#pragma clang loop unroll(disable)
-	for (attempt = 0; attempt < 2; attempt++) {
-		if (!hashlimit_reserve(t, w)) {
-			err = bpf_map_update_elem(&hashlimit_entries, &w->key, &w->fresh,
-						  BPF_NOEXIST);
-			if (!err)
-				return 0;
-			hashlimit_unreserve(t, w->key.born);
-			if (err == -EEXIST)
-				return 0;
-		}
-		if (attempt || !hashlimit_due(t, now))
-			break;
-		bpf_for_each_map_elem(&hashlimit_entries, hashlimit_sweep_one, &now, 0);
-	}
-	return -1;
+	if (hashlimit_add(t, w))
+		return 0;
+	if (!hashlimit_due(t, now))
+		return -1;
+	bpf_for_each_map_elem(&hashlimit_entries, hashlimit_sweep_one, &now, 0);
+	return hashlimit_add(t, w) ? 0 : -1;
 }
 
 static __always_inline __u64 u64_of(const struct late_u64 *v)

@@ -129,6 +129,15 @@ static __always_inline void recent_flush(struct recent_list *l)
 	l->count = 0;
 }
 
+/* Time @i of entry @n. One bound, at the end: Linux 6.1 forgets those of the parts. */
+static __always_inline __u64 *recent_time(__u64 *stamp, __u32 size, __u32 n, __u32 i)
+{
+	__u32 at = RECENT_SLOT(n) * size + (i & (size - 1));
+
+	barrier_var(at);
+	return &stamp[at & (RECENT_HASH * size - 1)];
+}
+
 /*
  * Times of entry @n: the @back-th last one. The kernel's list of times is never
  * older than the clock; here another CPU may have come first with a later @now.
@@ -136,9 +145,7 @@ static __always_inline void recent_flush(struct recent_list *l)
 static __always_inline __u64 *recent_stamp(const struct recent_list *l, __u64 *stamp, __u32 size,
 					   __u32 mask, __u32 n, __u32 back)
 {
-	__u32 i = (l->e[RECENT_SLOT(n)].index - back) & mask & (size - 1);
-
-	return &stamp[RECENT_SLOT(n) * size + i];
+	return recent_time(stamp, size, n, (l->e[RECENT_SLOT(n)].index - back) & mask);
 }
 
 static __always_inline void recent_seen(struct recent_list *l, __u64 *stamp, __u32 size,
@@ -147,7 +154,7 @@ static __always_inline void recent_seen(struct recent_list *l, __u64 *stamp, __u
 	struct recent_entry *e = &l->e[RECENT_SLOT(n)];
 	__u32 index = e->index & a->mask;
 
-	stamp[RECENT_SLOT(n) * size + (index & (size - 1))] = a->now;
+	*recent_time(stamp, size, n, index) = a->now;
 	e->index = ++index;
 	if (index > e->nstamps)
 		e->nstamps = index;
@@ -249,17 +256,17 @@ __noinline int recent_run(struct recent_args *a, __u32 id)
 		big = bpf_map_lookup_elem(&recent_big, &id);
 		if (!big)
 			return -1;
-		bpf_spin_lock(&big->list.lock);
+		bpf_spin_lock(&big->lock);
 		ret = recent_apply(&big->list, big->stamp, RECENT_BIG_STAMPS, a);
-		bpf_spin_unlock(&big->list.lock);
+		bpf_spin_unlock(&big->lock);
 	} else {
 		struct recent_small *small = bpf_map_lookup_elem(&recent_small, &id);
 
 		if (!small)
 			return -1;
-		bpf_spin_lock(&small->list.lock);
+		bpf_spin_lock(&small->lock);
 		ret = recent_apply(&small->list, small->stamp, RECENT_STAMPS, a);
-		bpf_spin_unlock(&small->list.lock);
+		bpf_spin_unlock(&small->lock);
 	}
 	return ret;
 }

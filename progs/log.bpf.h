@@ -86,7 +86,8 @@ static __noinline int log_packet(struct fw *fw, __u32 at, __u32 slot)
 	if (len > snap)
 		len = snap;
 	barrier_var(len);
-	if (len < 1 || len > LOG_SNAP_MAX || fw_load(fw->ctx, pkt->l3_off, b->data, len))
+	if (len < 1 || len > LOG_SNAP_MAX ||
+	    fw_load_some(fw->ctx, pkt->l3_off, b->data, len, LOG_SNAP_MAX))
 		len = 0;
 	rec->cap_len = len;
 	barrier_var(len);

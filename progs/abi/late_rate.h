@@ -189,7 +189,6 @@ struct recent_entry {
  * @free:	first of those that are free again
  */
 struct recent_list {
-	struct bpf_spin_lock lock;
 	__u32 born;
 	__u32 count;
 	__u16 used;
@@ -198,13 +197,18 @@ struct recent_list {
 	struct recent_entry e[RECENT_HASH];
 };
 
-/* Rows of recent_small and recent_big: time i of entry n is stamp[n * STAMPS + i], jiffies */
+/*
+ * Rows of recent_small and recent_big: time i of entry n is stamp[n * STAMPS + i], jiffies.
+ * Before Linux 6.2 a lock is not found inside of another structure.
+ */
 struct recent_small {
+	struct bpf_spin_lock lock;
 	struct recent_list list;
 	__u64 stamp[RECENT_HASH * RECENT_STAMPS];
 };
 
 struct recent_big {
+	struct bpf_spin_lock lock;
 	struct recent_list list;
 	__u64 stamp[RECENT_HASH * RECENT_BIG_STAMPS];
 };
@@ -267,7 +271,11 @@ _Static_assert(sizeof(struct hashlimit_key) == 20, "hashlimit_key has no holes")
 _Static_assert(sizeof(struct hashlimit_entry) == 48, "hashlimit_entry");
 _Static_assert(sizeof(struct hashlimit_table) == 32, "hashlimit_table");
 _Static_assert(sizeof(struct recent_entry) == 12, "recent_entry");
-_Static_assert(sizeof(struct recent_list) == 16 + RECENT_HASH * 13, "recent_list");
+_Static_assert(sizeof(struct recent_list) == 12 + RECENT_HASH * 13, "recent_list");
+_Static_assert(sizeof(struct recent_small) == 4 + sizeof(struct recent_list) +
+	       8 * RECENT_HASH * RECENT_STAMPS, "recent_small has no holes");
+_Static_assert(sizeof(struct recent_big) == 4 + sizeof(struct recent_list) +
+	       8 * RECENT_HASH * RECENT_BIG_STAMPS, "recent_big has no holes");
 _Static_assert(sizeof(struct recent_edit) == 32, "recent_edit");
 
 #endif /* BPFIPT_ABI_LATE_RATE_H */
