@@ -10,8 +10,8 @@
  *	mode hybrid	that, and XDP (native) for certain drops (early.bpf.c)
  *
  * Links are pinned as links/IFINDEX-in, -out and -xdp and die with their
- * interface; a kernel without tcx (before 6.6) gets clsact filters instead, which
- * are found again by their handle and priority.
+ * interface; a kernel without tcx (before 6.6) gets clsact filters instead
+ * (attach_cls.c).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,14 +25,6 @@
 #include <linux/if_link.h>
 
 #include "instance_int.h"
-
-/* enum bpf_attach_type, newer than Debian 12's headers */
-#define TCX_INGRESS	46	/* Linux 6.6 */
-#define TCX_EGRESS	47
-
-/* Handle and priority of a clsact filter of ours. */
-#define CLS_HANDLE	1
-#define CLS_PRIORITY	0x6266
 
 enum side { SIDE_IN, SIDE_OUT, SIDE_XDP, NR_SIDES };
 
@@ -78,29 +70,6 @@ static int link_create(int prog_fd, __u32 ifindex, enum side side)
 	return fd < 0 ? -errno : fd;
 }
 
-/* tcx is missing (the link, not the program, fails with EINVAL): clsact. */
-static int cls_attach(int prog_fd, __u32 ifindex, enum side side)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
-		    .attach_point = side == SIDE_IN ? BPF_TC_INGRESS : BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLS_HANDLE, .priority = CLS_PRIORITY,
-		    .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
-	int err = bpf_tc_hook_create(&hook);
-
-	if (err && err != -EEXIST)
-		return err;
-	return bpf_tc_attach(&hook, &opts);
-}
-
-static void cls_detach(__u32 ifindex, enum side side)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
-		    .attach_point = side == SIDE_IN ? BPF_TC_INGRESS : BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLS_HANDLE, .priority = CLS_PRIORITY);
-
-	bpf_tc_detach(&hook, &opts);
-}
-
 static __u32 prog_id(int fd)
 {
 	struct bpf_prog_info info = {};
@@ -124,11 +93,18 @@ static int link_renew(int link_fd, __u32 ifindex, int prog_fd)
 	return bpf_link_update(link_fd, prog_fd, NULL) ? -errno : 0;
 }
 
+static bool is_cls(enum side side)
+{
+	return side != SIDE_XDP && cls_needed();
+}
+
 static int attach(struct instance *in, int prog_fd, __u32 ifindex, enum side side)
 {
 	char path[PATH_MAX];
 	int fd, err;
 
+	if (is_cls(side))
+		return cls_attach(in, prog_fd, ifindex, side == SIDE_IN);
 	err = link_path(in, ifindex, side, path, sizeof(path));
 	if (err)
 		return err;
@@ -142,8 +118,6 @@ static int attach(struct instance *in, int prog_fd, __u32 ifindex, enum side sid
 	}
 	fault_step();
 	fd = link_create(prog_fd, ifindex, side);
-	if (fd == -EINVAL && side != SIDE_XDP)
-		return cls_attach(prog_fd, ifindex, side);
 	if (fd < 0)
 		return fd;
 	err = bpf_obj_pin(fd, path) ? -errno : 0;
@@ -156,7 +130,9 @@ static void detach(struct instance *in, __u32 ifindex, enum side side)
 {
 	char path[PATH_MAX];
 
-	if (!link_path(in, ifindex, side, path, sizeof(path)))
+	if (is_cls(side))
+		cls_detach(ifindex, side == SIDE_IN);
+	else if (!link_path(in, ifindex, side, path, sizeof(path)))
 		unlink(path);
 }
 
@@ -164,6 +140,8 @@ static bool has_link(struct instance *in, __u32 ifindex, enum side side)
 {
 	char path[PATH_MAX];
 
+	if (is_cls(side))
+		return cls_attached(ifindex, side == SIDE_IN);
 	return !link_path(in, ifindex, side, path, sizeof(path)) && !access(path, F_OK);
 }
 
@@ -216,7 +194,7 @@ static void attach_early(struct instance *in, const struct generation *gen,
 			i->name, strerror(-err));
 }
 
-/* Links of interfaces that are gone. */
+/* Links of interfaces that are gone, and what attach_cls.c noted of them. */
 static void drop_stale(struct instance *in, const struct iface *ifs, size_t n)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
@@ -237,8 +215,9 @@ static void drop_stale(struct instance *in, const struct iface *ifs, size_t n)
 		for (i = 0; i < n && ifs[i].ifindex != ifindex; i++)
 			;
 		if (i == n &&
-		    snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) < (int)sizeof(path))
-			unlink(path);
+		    snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) < (int)sizeof(path) &&
+		    unlink(path))
+			rmdir(path);
 	}
 	closedir(d);
 }
@@ -260,6 +239,9 @@ int attach_all(struct instance *in, const struct generation *gen,
 		if (err || in->mode == MODE_NETFILTER)
 			return err;
 	}
+	err = pins_mark(in);
+	if (err)
+		return err;
 	drop_stale(in, ifs, n);
 	for (i = 0; i < n; i++) {
 		if (in->mode == MODE_HYBRID) {
@@ -284,17 +266,14 @@ int attach_detach_all(struct instance *in)
 {
 	char dir[PATH_MAX];
 	struct iface *ifs;
-	size_t n, i;
+	size_t n;
 	int err;
 
 	loader_quiet();
 	err = ifaces_list(&ifs, &n);
 	if (err)
 		return err;
-	for (i = 0; i < n; i++) {
-		cls_detach(ifs[i].ifindex, SIDE_IN);
-		cls_detach(ifs[i].ifindex, SIDE_OUT);
-	}
+	cls_detach_all(in, ifs, n);
 	free(ifs);
 	if (snprintf(dir, sizeof(dir), "%s/links", in->dir) < (int)sizeof(dir))
 		pins_remove(dir);

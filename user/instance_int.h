@@ -10,6 +10,8 @@
  *		g3/map-NAME		maps
  *		g3/prog-NAME		programs
  *		links/IFINDEX-in -out -xdp	one link per interface and side
+ *		links/IFINDEX-clsact		a qdisc that we made (attach_cls.c)
+ *		links/lo			says whether the namespace lives (pins.c)
  *		links/nf-INPUT -FORWARD -OUTPUT	hook netfilter: one link per chain
  *		links/nf-INPUT-end ...		and of fw_native_end (nf_native.bpf.h)
  *
@@ -31,6 +33,10 @@
 /* Linux 6.4, newer than Debian 12's headers: BPF_PROG_TYPE_NETFILTER, BPF_NETFILTER */
 #define PROG_TYPE_NETFILTER	32
 #define ATTACH_NETFILTER	45
+
+/* Linux 6.6: BPF_TCX_INGRESS, BPF_TCX_EGRESS */
+#define TCX_INGRESS	46
+#define TCX_EGRESS	47
 
 /* Priority of the chains of nft_native.c; the programs stand before and behind it. */
 #define NF_NATIVE_PRIORITY	(-2)
@@ -91,6 +97,7 @@ struct instance {
 int pins_root(char *path, size_t len);		/* .../bpf-iptables, made when missing */
 int pins_instance_dir(char *path, size_t len);	/* of this thread's namespace */
 void pins_remove(const char *dir);		/* recursively */
+int pins_mark(const struct instance *in);	/* hooks tc, xdp: for pins_prune() */
 void pins_prune(void);				/* instances of namespaces that are gone */
 int pins_open(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -120,6 +127,17 @@ int attach_all(struct instance *in, const struct generation *gen,
 	       const struct iface *ifs, size_t n, bool verbose);
 int attach_detach_all(struct instance *in);
 const char *attach_describe(struct instance *in, __u32 ifindex);
+
+/*
+ * attach_cls.c: filters instead of links, @ingress or egress
+ * cls_needed(): the kernel has no tcx links
+ * cls_detach_all(): all filters of ours, and the qdiscs that were made for them
+ */
+bool cls_needed(void);
+int cls_attach(const struct instance *in, int prog_fd, __u32 ifindex, bool ingress);
+void cls_detach(__u32 ifindex, bool ingress);
+bool cls_attached(__u32 ifindex, bool ingress);
+void cls_detach_all(const struct instance *in, const struct iface *ifs, size_t n);
 
 /*
  * ct_params.c: timeouts and switches of conntrack, tc and xdp

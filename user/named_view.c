@@ -103,23 +103,25 @@ static int print_recent(const struct view *v, const struct named *t)
 {
 	bool big = recent_is_big(t->stamps);
 	size_t per = big ? RECENT_BIG_STAMPS : RECENT_STAMPS;
+	struct recent_small *row;	/* a struct recent_big begins alike */
 	const struct recent_list *l;
 	const __u64 *stamp;
 	int fd, err = 0;
-	void *row;
 
 	fd = pins_open("%s/g%d/map-recent_%s", v->in->dir, v->in->gen.number,
 		       big ? "big" : "small");
 	if (fd < 0)
 		return fd;
-	row = calloc(1, big ? sizeof(struct recent_big) : sizeof(struct recent_small));
-	if (!row)
-		err = -ENOMEM;
-	else if (bpf_map_lookup_elem_flags(fd, &t->id, row, BPF_F_LOCK))
+	row = calloc(1, big ? sizeof(struct recent_big) : sizeof(*row));
+	if (!row) {
+		close(fd);
+		return -ENOMEM;
+	}
+	if (bpf_map_lookup_elem_flags(fd, &t->id, row, BPF_F_LOCK))
 		err = -errno;
 	close(fd);
-	l = row + offsetof(struct recent_small, list);	/* as in struct recent_big */
-	stamp = (const __u64 *)(l + 1);
+	l = &row->list;
+	stamp = row->stamp;
 	if (!err && l->born == t->born)
 		for (unsigned int h = 0; h < RECENT_HASH; h++)
 			for (unsigned int n = l->head[h]; n && n < RECENT_HASH; n = l->e[n].chain)

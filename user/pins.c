@@ -199,23 +199,40 @@ int pins_open(const char *fmt, ...)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Loopback lives as long as its namespace: its link is detached with it. */
+/*
+ * pins_mark() - pin what tells later whether this namespace still lives
+ * Loopback lives as long as its namespace, and leaves every devmap when it goes.
+ */
+int pins_mark(const struct instance *in)
+{
+	__u32 zero = 0, lo = 1;
+	char path[PATH_MAX];
+	int fd, err;
+
+	if (snprintf(path, sizeof(path), "%s/links/lo", in->dir) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (!access(path, F_OK))
+		return 0;
+	fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP, "lo", sizeof(zero), sizeof(lo), 1, NULL);
+	if (fd < 0)
+		return -errno;
+	err = bpf_map_update_elem(fd, &zero, &lo, BPF_ANY) || bpf_obj_pin(fd, path) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+/* A link of the netfilter hook holds its namespace: only pins_mark() can tell. */
 static bool instance_is_dead(const char *dir)
 {
-	struct bpf_link_info info = {};
-	__u32 len = sizeof(info), ifindex;
-	int fd = pins_open("%s/links/1-in", dir);
+	int fd = pins_open("%s/links/lo", dir);
+	__u32 zero = 0, lo;
+	bool dead;
 
 	if (fd < 0)
 		return false;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len)) {
-		close(fd);
-		return false;
-	}
+	dead = bpf_map_lookup_elem(fd, &zero, &lo) && errno == ENOENT;
 	close(fd);
-	/* info.xdp.ifindex and info.tcx.ifindex are both the first member */
-	ifindex = info.xdp.ifindex;
-	return !ifindex;
+	return dead;
 }
 
 /* pins_prune() - remove what namespaces that no longer exist have left behind */

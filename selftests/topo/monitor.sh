@@ -26,7 +26,8 @@ both_restore <<END
 -A OUTPUT -o new0 -p udp -m udp --dport 9 -j DROP
 COMMIT
 END
-ns_spawn "${NS[dut.r]}" "$BPFIPT" monitor >"$TMP/monitor.out" 2>&1
+# under the same lock as the commands of `dut', or they change the ruleset at the same time
+XTABLES_LOCKFILE=$TMP/lock.dut ns_spawn "${NS[dut.r]}" "$BPFIPT" monitor >"$TMP/monitor.out" 2>&1
 MONITOR=$SPAWNED
 # shellcheck disable=SC2317 # called through tap_check
 settled() {
@@ -71,13 +72,13 @@ named() {
 
 pair new0
 named new0 "status names new0 as covered"
-both -Z
+both -w 10 -Z
 agree_and "forwarded out of the new one" s 0 c 0 <<END
 c udp $C:1 10.30.0.2:6
 c udp $C:1 10.30.0.2:7
 END
 via new0 new0p
-both -Z
+both -w 10 -Z
 agree_and "in by the new one: INPUT, FORWARD; OUTPUT to it" s 1 l 1 c 2 <<END
 c udp 10.30.0.2:1 10.30.0.1:7
 c udp 10.30.0.2:1 10.30.0.1:6
@@ -92,12 +93,12 @@ both_ip link set new0 name late0
 both_ip link set late0 up
 named late0 "status names late0, the new name"
 via late0 new0p
-both -Z
+both -w 10 -Z
 agree_and "renamed: the old name's rules are not its own" s 0 l 0 <<END
 c udp 10.30.0.2:1 10.30.0.1:7
 c udp 10.30.0.2:1 10.2.0.2:7
 END
-both -Z
+both -w 10 -Z
 agree_and "renamed: the new name's are" c 1 <<END
 s udp 10.2.0.2:1 10.30.0.2:8
 s udp 10.2.0.2:1 10.30.0.2:7
@@ -105,7 +106,7 @@ END
 both_ip link del late0
 ETH0='' CDEV=''
 tap_check "the monitor survives a removal" settled
-both -Z
+both -w 10 -Z
 agree_and "and what remains is filtered" s 0 <<<"c udp $C:1 10.2.0.2:7"
 kill "$MONITOR"
 wait "$MONITOR" 2>/dev/null

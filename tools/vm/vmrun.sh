@@ -27,6 +27,11 @@ ver=${moddir##*/} base=${moddir%/lib/modules/*}
 [ "$base" != "$moddir" ] || { echo "$0: not a lib/modules/VERSION: $moddir" >&2; exit 2; }
 busybox=/bin/busybox
 
+# A /dev/kvm on a CPU without the extensions opens, and then its guest never runs.
+kvm_usable() {
+	[ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo
+}
+
 work=$(mktemp -d) vfspid=
 trap '[ -z "$vfspid" ] || kill $vfspid 2>/dev/null || :; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
@@ -105,7 +110,7 @@ for a; do q "$a"; printf ' '; done >"$r/cmd"
 
 # --- run it ---
 accel="tcg,thread=multi"; cpu=max
-[ -w /dev/kvm ] && accel=kvm cpu=host
+! kvm_usable || accel=kvm cpu=host
 case $fs in
 9p)	share="-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
 		-device virtio-9p-pci,fsdev=root,mount_tag=hostroot" ;;
