@@ -194,7 +194,7 @@ struct recent_args {
  * @ct:		its connection
  * @few:	word of the few list that stands for all vectors, 0: none; @hits: bit
  *		per position of it that agrees. @m2 are then bits of @hits
- * @late, @hashlimit, @recent: of the late match under way
+ * @late, @hashlimit, @recent: of the late match under way; @route: of TCPMSS
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
  * @busy:	claimed by a packet (FW_INTERRUPTED)
@@ -239,6 +239,7 @@ struct walk {
 		__u32 late[LATE_SCRATCH];
 		struct hashlimit_work hashlimit;
 		struct recent_args recent;
+		struct bpf_fib_lookup route;
 	};
 };
 

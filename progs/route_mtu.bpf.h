@@ -81,7 +81,7 @@ static __noinline __u32 mtu_towards(struct fw *fw, __u32 back)
 	const struct fw_pkt *pkt = &fw->w->pkt;
 	__u32 addr = pkt->key[back ? KEY_SADDR : KEY_DADDR], own = 0, mtu;
 	struct fib_walk *f = &fw->w->fib;
-	struct bpf_fib_lookup fib = {};
+	struct bpf_fib_lookup *fib = &fw->w->route;
 	struct fib_info___mtu *fi;
 	long r;
 
@@ -93,25 +93,26 @@ static __noinline __u32 mtu_towards(struct fw *fw, __u32 back)
 	if (f->type == RTN_LOCAL)
 		return own ? own : device_mtu(fw->ctx, LO_IFINDEX);
 
-	fib.family = AF_INET;
-	fib.tot_len = IP_MAX_MTU;
-	fib.ifindex = back ? LO_IFINDEX : pkt->ifindex;
-	fib.ipv4_dst = bpf_htonl(addr);
+	__builtin_memset(fib, 0, sizeof(*fib));
+	fib->family = AF_INET;
+	fib->tot_len = IP_MAX_MTU;
+	fib->ifindex = back ? LO_IFINDEX : pkt->ifindex;
+	fib->ipv4_dst = bpf_htonl(addr);
 	if (!back) {
-		fib.l4_protocol = pkt->proto;
-		fib.tos = pkt->key[KEY_TOS];
-		fib.ipv4_src = bpf_htonl(pkt->key[KEY_SADDR]);
-		fib.sport = bpf_htons(pkt->key[KEY_SPORT]);
-		fib.dport = bpf_htons(pkt->key[KEY_DPORT]);
+		fib->l4_protocol = pkt->proto;
+		fib->tos = pkt->key[KEY_TOS];
+		fib->ipv4_src = bpf_htonl(pkt->key[KEY_SADDR]);
+		fib->sport = bpf_htons(pkt->key[KEY_SPORT]);
+		fib->dport = bpf_htons(pkt->key[KEY_DPORT]);
 	}
-	r = bpf_fib_lookup(fw->ctx, &fib, sizeof(fib), fib_flags);
+	r = bpf_fib_lookup(fw->ctx, fib, sizeof(*fib), fib_flags);
 	if (back && r == BPF_FIB_LKUP_RET_FWD_DISABLED) {	/* of lo: so ask from here */
-		fib.ifindex = pkt->ifindex;
-		r = bpf_fib_lookup(fw->ctx, &fib, sizeof(fib), fib_flags);
+		fib->ifindex = pkt->ifindex;
+		r = bpf_fib_lookup(fw->ctx, fib, sizeof(*fib), fib_flags);
 	}
 	switch (r) {
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
-		mtu = fib.mtu_result;
+		mtu = fib->mtu_result;
 		break;
 	case BPF_FIB_LKUP_RET_SUCCESS:
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
