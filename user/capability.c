@@ -95,7 +95,7 @@ static int rule_refuse(const struct rule *rule, enum fw_mode mode, struct lower_
  */
 int capability_kernel(__u32 flags, enum fw_mode mode, struct lower_err *err)
 {
-	if (!(flags & IMG_F_FIB_SRC) || mode_is_nf(mode) || loader_has_fib_src())
+	if (!(flags & IMG_F_FIB_SRC) || mode_is_nf(mode) || kernel_has_fib_src())
 		return 0;
 	snprintf(err->msg, sizeof(err->msg), "target `REJECT' cannot be enforced by this hook: "
 		 "in FORWARD it needs Linux 6.7, but for --reject-with tcp-reset");

@@ -237,7 +237,9 @@ static int init_first(struct instance *in, __u32 ct_max, bool verbose)
 	}
 	err = generation_create(in, 1, &first, NULL, &in->gen);
 	if (err) {
-		fprintf(stderr, "bpf-iptables: cannot load the programs: %s\n", strerror(-err));
+		if (!kernel_explain(in->mode))
+			fprintf(stderr, "bpf-iptables: cannot load the programs: %s\n",
+				strerror(-err));
 		return err;
 	}
 	rs = ruleset_new();

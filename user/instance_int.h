@@ -107,7 +107,17 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 int generation_open(struct instance *in, int number, struct generation *gen);
 void generation_close(struct generation *gen);
 void loader_quiet(void);
-bool loader_has_fib_src(void);	/* BPF_FIB_LOOKUP_SRC */
+
+/*
+ * kernel.c
+ * kernel_has_...(): BPF_FIB_LOOKUP_SKIP_NEIGH, BPF_FIB_LOOKUP_SRC
+ * kernel_print(): what this kernel has, and what is done without what it has not
+ * kernel_explain(): name on stderr what @mode needs and this kernel has not. Return: any?
+ */
+bool kernel_has_skip_neigh(void);
+bool kernel_has_fib_src(void);
+void kernel_print(void);
+bool kernel_explain(enum fw_mode mode);
 
 /* grow.c */
 int generation_set_current(const struct instance *in, int number);

@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "instance_int.h"
@@ -39,51 +38,6 @@ static int print_debug(enum libbpf_print_level level, const char *fmt, va_list a
 void loader_quiet(void)
 {
 	libbpf_set_print(print_debug);
-}
-
-/* Does this kernel's BTF know an enumerator of that name? */
-static bool kernel_has_enumerator(const char *name)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool found = false;
-	__u32 id, n;
-
-	if (!btf)
-		return false;
-	n = btf__type_cnt(btf);
-	for (id = 1; id < n && !found; id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
-		const struct btf_enum *e;
-		int i;
-
-		if (!btf_is_enum(t))
-			continue;
-		e = btf_enum(t);
-		for (i = 0; i < btf_vlen(t) && !found; i++)
-			found = !strcmp(btf__name_by_offset(btf, e[i].name_off), name);
-	}
-	btf__free(btf);
-	return found;
-}
-
-/* fib_lookup without a neighbour lookup, where the kernel can. */
-static __u32 fib_flags(void)
-{
-	static int known = -1;
-
-	if (known < 0)
-		known = kernel_has_enumerator("BPF_FIB_LOOKUP_SKIP_NEIGH");
-	return known ? FIB_SKIP_NEIGH : 0;
-}
-
-/* loader_has_fib_src() - can fib_lookup say which source address the route prefers? */
-bool loader_has_fib_src(void)
-{
-	static int known = -1;
-
-	if (known < 0)
-		known = kernel_has_enumerator("BPF_FIB_LOOKUP_SRC");
-	return known;
 }
 
 /* Random, and the same for all objects that this process loads. */
@@ -272,9 +226,9 @@ static void set_netfilter_type(struct bpf_object *obj)
 	if (!err_) {								\
 		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
 		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
-		skel_->rodata->fib_flags = fib_flags();				\
+		skel_->rodata->fib_flags = kernel_has_skip_neigh() ? FIB_SKIP_NEIGH : 0;				\
 		skel_->rodata->nr_counters = (tier)->nr_counters;		\
-		skel_->rodata->fib_src_flag = loader_has_fib_src() ? FIB_SRC : 0;		\
+		skel_->rodata->fib_src_flag = kernel_has_fib_src() ? FIB_SRC : 0;	\
 		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\
 		skel_->rodata->reject_cookie[1] = reject_cookie(1);		\
 		skel_->rodata->features = (tier)->features;			\

@@ -199,7 +199,7 @@ static void print_conntrack(const struct instance *in)
 	ct_params_print(in, "conntrack ", false);
 }
 
-/* `bpf-iptables status' - what runs where, how big it is, what it met */
+/* `bpf-iptables status' - what runs where, how big it is, what it met, what it runs on */
 int status_main(int argc, char **argv)
 {
 	const struct img_hdr *h;
@@ -216,6 +216,7 @@ int status_main(int argc, char **argv)
 	}
 	if (!in) {
 		printf("not initialised in this network namespace\n");
+		kernel_print();
 		close(lock);
 		return STATUS_OTHER;
 	}
@@ -238,6 +239,7 @@ int status_main(int argc, char **argv)
 	if (!mode_is_nf(in->mode))
 		print_conntrack(in);
 	print_events(in);
+	kernel_print();
 	instance_close(in);
 	close(lock);
 	return STATUS_OK;

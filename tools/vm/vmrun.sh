@@ -27,10 +27,7 @@ ver=${moddir##*/} base=${moddir%/lib/modules/*}
 [ "$base" != "$moddir" ] || { echo "$0: not a lib/modules/VERSION: $moddir" >&2; exit 2; }
 busybox=/bin/busybox
 
-# A /dev/kvm on a CPU without the extensions opens, and then its guest never runs.
-kvm_usable() {
-	[ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo
-}
+. "$(dirname "$(readlink -f "$0")")/kvm.sh"
 
 work=$(mktemp -d) vfspid=
 trap '[ -z "$vfspid" ] || kill $vfspid 2>/dev/null || :; rm -rf "$work"' EXIT

@@ -17,6 +17,7 @@
 
 here=$(dirname "$(readlink -f "$0")")
 cd "$here/../.." || exit 2
+. "$here/kvm.sh"
 VM_CACHE=${VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bpf-iptables-vm}
 FAST=(selftests/topo/chains.sh selftests/topo/counters.sh selftests/topo/packets.sh
       selftests/topo/state.sh selftests/topo/scenarios.sh selftests/topo/scenarios_ct.sh)
@@ -88,7 +89,7 @@ debian_kernel() {
 
 # QEMU 10, for a kernel that the installed one cannot run without KVM
 newer_qemu() {
-	[ -w /dev/kvm ] && return 0
+	kvm_usable && return 0
 	[ -d "$VM_CACHE/qemu" ] || backports update
 	fetch "$VM_CACHE/qemu" backports qemu-system-x86 qemu-system-common qemu-system-data seabios ||
 		return 1
@@ -123,6 +124,6 @@ modules=$dir/lib/modules/${vmlinuz##*/vmlinuz-}
 [ -d "$modules" ] || die "no modules of ${vmlinuz##*/} in $dir"
 
 [ $# -gt 0 ] || set -- "${FAST[@]}"
-echo "# kernel ${vmlinuz##*/vmlinuz-}, $([ -w /dev/kvm ] && echo KVM || echo TCG)"
+echo "# kernel ${vmlinuz##*/vmlinuz-}, $(kvm_usable && echo KVM || echo TCG)"
 exec "$here/vmrun.sh" -m 3072 -t "${VM_TIMEOUT:-5400}" "$vmlinuz" "$modules" -- \
 	env O="${O:-build}" HOOK="$HOOK" V="$V" TEST_TIMEOUT="${TEST_TIMEOUT:-1800}" selftests/run.sh "$@"
