@@ -229,7 +229,7 @@ if_del() {
 bpf_init() {
 	[ "$DUT" = bpf ] || return 0
 	ns_exec "${NS[dut.r]}" "$BPFIPT-init" --hook "$HOOK" >"$TMP/init.out" 2>&1 || {
-		! grep -q 'unknown hook' "$TMP/init.out" || skip_all "$(head -1 "$TMP/init.out")"
+		! grep -q 'unknown hook\|this hook needs' "$TMP/init.out" || skip_all "$(head -1 "$TMP/init.out")"
 		tap_note "init: $(cat "$TMP/init.out")"
 		return 1
 	}

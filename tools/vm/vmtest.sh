@@ -34,7 +34,7 @@ backports() {
 	mkdir -p "$d/lists/partial" "$d/cache/archives/partial"
 	echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main' \
 		> "$d/sources.list"
-	apt-get -qq -o Dir::Etc::SourceList="$d/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+	apt-get -qq -o APT::Sandbox::User=root -o Dir::Etc::SourceList="$d/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::State::Lists="$d/lists" -o Dir::Cache="$d/cache" "$@"
 }
 
@@ -62,7 +62,7 @@ fetch() {
 	shift 2
 	[ -d "$to" ] && return 0
 	mkdir -p "$VM_CACHE/debs" && cd "$VM_CACHE/debs" && rm -f ./*.deb &&
-		"$apt" download "$@" && unpack "$to"
+		$apt download "$@" && unpack "$to"
 	local rc=$?
 	cd "$here/../.." || exit 2
 	return $rc
@@ -76,7 +76,7 @@ debian_kernel() {
 		[ -d "$VM_CACHE/6.1" ] && return 0
 		name=$(apt-cache search --names-only '^linux-image-6\.1\.0-[0-9]+-amd64$' |
 			cut -d' ' -f1 | sort -V | tail -1)
-		[ -n "$name" ] && fetch "$VM_CACHE/6.1" apt-get "$name"
+		[ -n "$name" ] && fetch "$VM_CACHE/6.1" "apt-get -qq -o APT::Sandbox::User=root" "$name"
 		;;
 	6.12)
 		[ -d "$VM_CACHE/6.12" ] && return 0
