@@ -193,18 +193,41 @@ int instance_load(struct instance *in, struct ruleset **rs)
 	return 0;
 }
 
-/* Give every new rule the lowest free slot. */
-static int assign_slots(struct ruleset *rs)
+/* The slots of a slot's image: a packet that is on its way may still count in them. */
+static void mark_image(const struct generation *gen, __u32 slot, unsigned char *used, __u32 n)
+{
+	const struct img_hdr *h = (const void *)slot_at(gen, slot);
+	const struct img_action *act = (const void *)((const __u32 *)h + h->actions);
+	__u64 end = h->actions + (__u64)h->nr_positions * (sizeof(*act) / 4);
+
+	if (h->magic != IMG_MAGIC || h->abi != IMG_ABI || end > gen->tier.table_words)
+		return;
+	for (__u32 pos = 0; pos < h->nr_positions; pos++)
+		if (act[pos].slot < n)
+			used[act[pos].slot] = 1;
+}
+
+/*
+ * Give every new rule the lowest free slot. One that the rule of an earlier image has is
+ * not free as long as that may be read: its packets would be the new rule's. Example: a
+ * rule in slot 4 is exchanged for another, which gets slot 5, then for a third, in 6;
+ * the fourth may have 4 again.
+ */
+static int assign_slots(const struct generation *gen, struct ruleset *rs)
 {
 	__u32 n = nr_slots(rs), next = SLOT_FIRST_RULE, total = n;
 	unsigned char *used;
 	size_t c, r;
 
+	if (gen && gen->tier.nr_counters > total)
+		total = gen->tier.nr_counters;
 	for (c = 0; c < rs->nr_chains; c++)
 		total += rs->chains[c]->nr_rules;
 	used = calloc(1, total + 1);
 	if (!used)
 		return -ENOMEM;
+	for (__u32 slot = 0; gen && slot < 2; slot++)
+		mark_image(gen, slot, used, total);
 	for (c = 0; c < rs->nr_chains; c++)
 		for (r = 0; r < rs->chains[c]->nr_rules; r++)
 			used[rs->chains[c]->rules[r]->slot] = 1;
@@ -242,7 +265,7 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 	err->msg[0] = 0;
 	ret = ifaces_list(&d->ifs, &d->nr_ifs);
 	if (!ret)
-		ret = assign_slots(rs);
+		ret = assign_slots(in ? &in->gen : NULL, rs);
 	if (!ret)
 		ret = states_assign(rs, in ? active_image(&in->gen) : NULL, err);
 	if (!ret)
