@@ -31,6 +31,7 @@
  * constants. The defaults verify on their own.
  * @img_table_mask:	words of a slot's tables - 1 (a power of two - 1)
  * @img_slot_bytes:	bytes of a slot, tables and rules
+ * @img_slot_mask:	slots - 1 (a power of two - 1)
  * @fib_flags:		flags of bpf_fib_lookup that this kernel has
  * @fib_src_flag:	BPF_FIB_LOOKUP_SRC where this kernel has it, else 0
  * @reject_cookie:	random: marks the answers of REJECT (reject.bpf.h)
@@ -39,6 +40,7 @@
  */
 const volatile __u32 img_table_mask = (1u << 14) - 1;
 const volatile __u32 img_slot_bytes = 1u << 16;
+const volatile __u32 img_slot_mask = 1;
 const volatile __u32 fib_flags;
 const volatile __u32 features = IMG_F_PROGRAM | IMG_F_NATIVE | IMG_F_NF_HOST;
 const volatile __u32 nr_counters = 1024;

@@ -2,7 +2,7 @@
 /*
  * maps.bpf.h - the maps that every hook shares
  *
- * image	one value: struct img_map and two slots. Written by user/publish.c
+ * image	one value: struct img_map and some slots. Written by user/publish.c
  *		through mmap, read here. Its size is the tier, set before load.
  * counters	rule and policy counters: CPU times nr_counters plus slot. Added to
  *		here, read by user space (abi/counters.h), through mmap: a look-up of each
@@ -339,8 +339,8 @@ static __always_inline int fw_open(struct fw *fw, fw_ctx_t *ctx)
 
 	if (!map)
 		return -1;
-	active = READ_ONCE(map->active) & 1;
-	barrier_var(active);	/* one verifier state for both slots */
+	active = READ_ONCE(map->active) & img_slot_mask;
+	barrier_var(active);	/* one verifier state for all slots */
 	fw->img.base = (const char *)(map + 1) + active * img_slot_bytes;
 	fw->img.mask = img_table_mask;
 	fw->ctx = ctx;

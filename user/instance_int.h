@@ -58,6 +58,15 @@ struct tier {
 };
 
 /*
+ * tier_slots() - slots of an image map: as many as keep the small commands of a grace
+ * period from waiting for its end, for about a MB
+ */
+static inline __u32 tier_slots(const struct tier *t)
+{
+	return t->slot_words <= 1u << 15 ? 8 : t->slot_words <= 1u << 18 ? 4 : 2;
+}
+
+/*
  * struct generation - loaded programs and their maps
  * @map:	the image map, mmapped; @map_len bytes
  * @fd_*:	-1 when not open
@@ -252,7 +261,15 @@ int instance_refresh(struct instance *in, bool verbose);
 /* fault_step() - kill -9 ourselves at step $BPFIPT_FAULT_STEP (tests of atomicity) */
 void fault_step(void);
 
-/* map_sync_rcu() - return after every program that was running has returned */
+/*
+ * grace.c: RCU grace periods, after which every program that was running has returned
+ * sync_rcu(): wait for one. Return: 0 or -errno.
+ */
+#define GRACE_OVER	0u
+#define GRACE_UNSURE	0xffffffffu
+
 int sync_rcu(void);
+__u32 grace_begin(void);
+bool grace_over(__u32 token);
 
 #endif /* BPFIPT_INSTANCE_INT_H */

@@ -62,7 +62,7 @@ static int pin(const char *dir, const char *kind, const char *name, int fd)
 
 static __u64 image_bytes(const struct tier *t)
 {
-	return sizeof(struct img_map) + 2ull * t->slot_words * 4 + IMG_SLACK;
+	return sizeof(struct img_map) + (__u64)tier_slots(t) * t->slot_words * 4 + IMG_SLACK;
 }
 
 /* A map of that name from the generation being extended, or -1. */
@@ -226,6 +226,7 @@ static void set_netfilter_type(struct bpf_object *obj)
 	if (!err_) {								\
 		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
 		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
+		skel_->rodata->img_slot_mask = tier_slots(tier) - 1;		\
 		skel_->rodata->fib_flags = kernel_has_skip_neigh() ? FIB_SKIP_NEIGH : 0;				\
 		skel_->rodata->nr_counters = (tier)->nr_counters;		\
 		skel_->rodata->fib_src_flag = kernel_has_fib_src() ? FIB_SRC : 0;	\

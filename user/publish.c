@@ -2,8 +2,8 @@
 /*
  * publish.c - a ruleset into the kernel and back
  *
- * commit:  slots -> compile -> pack -> (grow) -> (attach) -> wait for readers ->
- *	    copy into the idle slot -> one store to map->active
+ * commit:  slots -> compile -> pack -> (grow) -> (attach) -> a slot that no program
+ *	    reads any more -> copy into it -> one store to map->active
  *
  * Everything that can fail comes before the store. A process that dies anywhere
  * leaves the old ruleset or the new one in force, whole.
@@ -20,8 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <linux/membarrier.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -48,35 +46,6 @@ void fault_step(void)
 		raise(SIGKILL);
 }
 
-/*
- * sync_rcu() - wait for an RCU grace period: programs that saw the old active word
- * have returned. membarrier(MEMBARRIER_CMD_GLOBAL) is synchronize_rcu(); where it
- * is not to be had (nohz_full), updating a map of maps waits for one as well
- * (maybe_wait_bpf_programs, kernel/bpf/syscall.c).
- */
-int sync_rcu(void)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts);
-	__u32 zero = 0;
-	int inner, outer, err = 0;
-
-	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		return 0;
-	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sync_in", 4, 4, 1, NULL);
-	if (inner < 0)
-		return -errno;
-	opts.inner_map_fd = inner;
-	outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "sync_out", 4, 4, 1, &opts);
-	if (outer < 0)
-		err = -errno;
-	else if (bpf_map_update_elem(outer, &zero, &inner, 0))
-		err = -errno;
-	if (outer >= 0)
-		close(outer);
-	close(inner);
-	return err;
-}
-
 static __u32 *slot_at(const struct generation *gen, __u32 slot)
 {
 	return (__u32 *)(gen->map + 1) + (size_t)slot * gen->tier.slot_words;
@@ -84,7 +53,7 @@ static __u32 *slot_at(const struct generation *gen, __u32 slot)
 
 static __u32 active_slot(const struct generation *gen)
 {
-	return __atomic_load_n(&gen->map->active, __ATOMIC_ACQUIRE) & 1;
+	return __atomic_load_n(&gen->map->active, __ATOMIC_ACQUIRE) & (tier_slots(&gen->tier) - 1);
 }
 
 /* active_image() - header of the image in force, or NULL: nothing published yet */
@@ -380,21 +349,48 @@ static int pack(struct instance *in, struct ruleset *rs, void **bytes, size_t *l
 	return err;
 }
 
-/* Copy an image into the idle slot and make it the one in force. */
+/*
+ * A slot that nothing reads: not in force, and a grace period has passed since it was.
+ * Waits for one only when commits came faster than grace periods end.
+ * Return: its number or -errno.
+ */
+static int idle_slot(struct generation *gen)
+{
+	__u32 active = active_slot(gen), n = tier_slots(&gen->tier), first = !active;
+	__u32 *retired = gen->map->retired;
+	int err;
+
+	for (__u32 s = 0; s < n; s++) {
+		if (s != active && grace_over(retired[s])) {
+			retired[s] = GRACE_OVER;
+			return s;
+		}
+	}
+	err = sync_rcu();
+	if (err)
+		return err;
+	for (__u32 s = 0; s < n; s++)
+		retired[s] = s == active ? retired[s] : GRACE_OVER;
+	return first;
+}
+
+/* Copy an image into an idle slot and make it the one in force. */
 static int publish(struct generation *gen, const struct image *img, const void *rules,
 		   size_t rules_bytes, __u32 slots)
 {
 	const struct img_hdr *old = active_image(gen);
-	__u32 idle = !active_slot(gen);
-	__u32 *w = slot_at(gen, idle);
-	struct img_hdr *h = (void *)w;
-	int err;
+	__u32 was = active_slot(gen);
+	struct img_hdr *h;
+	__u32 *w;
+	int idle;
 
-	err = image_verify(img->word, img->words);
-	if (!err)
-		err = sync_rcu();
-	if (err)
-		return err;
+	idle = image_verify(img->word, img->words);
+	if (!idle)
+		idle = idle_slot(gen);
+	if (idle < 0)
+		return idle;
+	w = slot_at(gen, idle);
+	h = (void *)w;
 	fault_step();
 	h->magic = 0;
 	memcpy(w + gen->tier.table_words, rules, rules_bytes);
@@ -406,7 +402,10 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	h->nr_slots = slots;
 	h->magic = IMG_MAGIC;
 	fault_step();
+	gen->map->retired[was] = GRACE_UNSURE;	/* should we die before we know */
 	__atomic_store_n(&gen->map->active, idle, __ATOMIC_RELEASE);
+	fault_step();
+	gen->map->retired[was] = grace_begin();
 	fault_step();
 	return 0;
 }

@@ -45,9 +45,10 @@
  * flags and types have their NONE keys, under which rules that constrain them
  * stay candidates; act.hotdrop says in which forms a candidate drops the packet.
  *
- * Slots. The map's one value is a map header and two slots; hooks read
- * map->active once per packet. The slot that is not active may be rewritten after
- * an RCU grace period; one store publishes it to every hook at once.
+ * Slots. The map's one value is a map header and two or more slots; hooks read
+ * map->active once per packet. A slot that is not active may be rewritten an RCU grace
+ * period after it was; one store publishes it to every hook at once. More than two,
+ * where they are small, so that a change seldom waits for a grace period.
  */
 #ifndef BPFIPT_ABI_IMAGE_H
 #define BPFIPT_ABI_IMAGE_H
@@ -56,7 +57,7 @@
 #include "packet.h"
 
 #define IMG_MAGIC	0x49465042u	/* "BPFI" */
-#define IMG_ABI		2u
+#define IMG_ABI		3u
 
 /* Hard limits: beyond them a rule is refused, never dropped. */
 #define IMG_MAX_POSITIONS	(64 * 64 * 64)
@@ -64,19 +65,22 @@
 #define IMG_MAX_LOOKUPS		20	/* key lookups per packet */
 #define IMG_MAX_DEPTH		256	/* nested jumps */
 #define IMG_MAX_PROBE		64	/* slots looked at in a hash table */
+#define IMG_MAX_SLOTS		8
 #define IMG_SLACK		128	/* bytes behind the last slot, see img_record() */
 
 /*
  * struct img_map - start of the image map's value; slots follow it
- * @active:	slot in force, 0 or 1
+ * @active:	slot in force
  * @abi:	IMG_ABI
- * @slot_words:	words per slot, both slots the same
+ * @slot_words:	words per slot, all slots the same
  * @table_words: power of two; the datapath's indices are below it. Words from
  *		there to @slot_words hold the rules' binary form, user space only.
  * @mode:	enum fw_mode of the instance, user space only
  * @features:	IMG_F_* that the loaded programs hold, user space only
  * @native:	NATIVE_* parts of the nftables table (user/nft.c), user space only
  * @ct_max:	entries that conntrack has room for, user space only
+ * @retired:	by slot, which grace period must end before it is written again (grace.c),
+ *		user space only
  */
 struct img_map {
 	__u32 active;
@@ -87,7 +91,7 @@ struct img_map {
 	__u32 features;
 	__u32 native;
 	__u32 ct_max;
-	__u32 pad[8];
+	__u32 retired[IMG_MAX_SLOTS];
 };
 
 /* A built-in chain as its hook sees it. */

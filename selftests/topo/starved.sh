@@ -75,11 +75,21 @@ fail_calls "restore that outgrows" "$TMP/big" bpf ENOMEM
 fail_calls "restore with a new part" "$TMP/part" bpf EPERM
 POINTS=3 fail_calls "no memory to map the image" "$TMP/same" mmap ENOMEM
 
-# a kernel without membarrier (nohz_full): waits for readers in another way
+# a kernel that shows no grace period's end, and has no membarrier (nohz_full): when the
+# slots of the image map, 8 at most, are used up, it waits for readers in another way
 fw dut -restore <"$TMP/old"
-tap_check "without membarrier(2)" in_r strace -qq -o "$TMP/trace" -e trace=membarrier \
-	-e inject=membarrier:error=EINVAL "$BPFIPT-restore" "$TMP/same"
-tap_same "it was asked for" 1 "$(grep -c INJECTED "$TMP/trace")"
+without_membarrier() {
+	local i
+
+	for i in 1 2 3 4 5 6 7 8; do
+		in_r strace -qq -A -o "$TMP/trace" -e trace=membarrier,setsockopt \
+			-e inject=membarrier:error=EINVAL -e inject=setsockopt:error=EPERM \
+			"$BPFIPT-restore" "$TMP/same" || return
+	done
+}
+tap_check "without membarrier(2)" without_membarrier
+[ "$(grep -c 'membarrier.*INJECTED' "$TMP/trace")" -gt 0 ]
+tap_ok $? "it was asked for"
 tap_check "and the ruleset is in force" enforced 2
 
 # bpffs read-only: what needs no new pin goes on, what does fails whole
