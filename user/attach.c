@@ -275,6 +275,7 @@ int attach_detach_all(struct instance *in)
 		return err;
 	cls_detach_all(in, ifs, n);
 	free(ifs);
+	detach_nf(in);
 	if (snprintf(dir, sizeof(dir), "%s/links", in->dir) < (int)sizeof(dir))
 		pins_remove(dir);
 	return 0;

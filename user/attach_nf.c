@@ -101,7 +101,7 @@ int attach_nf_end(struct instance *in, bool wanted)
 		if (wanted)
 			err = attach_chain(in, fd, hook, "-end", NF_END_PRIORITY);
 		else if (!link_path(in, hook, "-end", path, sizeof(path)))
-			unlink(path);
+			pins_unlink(path);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -125,6 +125,18 @@ int attach_nf(struct instance *in, const struct generation *gen)
 		}
 	}
 	return 0;
+}
+
+/* detach_nf() - every chain's link, and what attach_nf_end() put there */
+void detach_nf(struct instance *in)
+{
+	char path[PATH_MAX];
+
+	for (int hook = 0; hook < NR_HOOKS; hook++) {
+		if (!link_path(in, hook, "", path, sizeof(path)))
+			pins_unlink(path);
+	}
+	attach_nf_end(in, false);
 }
 
 /* attach_nf_describe() - status: which chains have their link */

@@ -107,6 +107,7 @@ int pins_root(char *path, size_t len);		/* .../bpf-iptables, made when missing *
 int pins_instance_dir(char *path, size_t len);	/* of this thread's namespace */
 void pins_remove(const char *dir);		/* recursively */
 int pins_mark(const struct instance *in);	/* hooks tc, xdp: for pins_prune() */
+void pins_unlink(const char *path);		/* of a link, which is detached */
 void pins_prune(void);				/* instances of namespaces that are gone */
 int pins_open(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -192,6 +193,7 @@ static inline __u32 mode_features(enum fw_mode mode)
 int attach_nf(struct instance *in, const struct generation *gen);
 /* The links of fw_native_end: there, or not */
 int attach_nf_end(struct instance *in, bool wanted);
+void detach_nf(struct instance *in);
 void attach_nf_describe(const struct instance *in);
 
 /*

@@ -81,6 +81,7 @@ static const struct {
 	{ "conntrack", IMG_F_CT },
 	{ "ct_slots", IMG_F_CT },
 	{ "fragments", IMG_F_CT },
+	{ "ct_left_map", IMG_F_CT },
 	{ "late_state", IMG_F_STATE },
 	{ "climit_lists", IMG_F_CONNLIMIT },
 	{ "climit_conns", IMG_F_CONNLIMIT },

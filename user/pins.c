@@ -183,6 +183,22 @@ void pins_remove(const char *dir)
 	rmdir(dir);
 }
 
+/*
+ * pins_unlink() - drop a pinned link, and have its hook free on return
+ * A link whose last reference goes is torn down by a worker, later: a netfilter link made
+ * meanwhile at its priority would be refused (EBUSY). So it is detached by hand.
+ */
+void pins_unlink(const char *path)
+{
+	int fd = bpf_obj_get(path);
+
+	unlink(path);
+	if (fd < 0)
+		return;
+	bpf_link_detach(fd);
+	close(fd);
+}
+
 /* pins_open() - fd of the object pinned at a path, or -errno */
 int pins_open(const char *fmt, ...)
 {

@@ -281,4 +281,18 @@ for i in range($N): s.sendto(b'-' * 1400, ('$B', 9))
 else
 	tap_skip "packets that interrupt one another" "needs 2 CPUs, taskset, python3"
 fi
+
+# regression: a link that is taken away was still there when its place was wanted again (EBUSY)
+for ((i = 0; i < 20; i++)); do
+	printf '%s\n' '*filter' '-A INPUT -p udp -j REJECT' COMMIT '*filter' COMMIT
+done >"$TMP/toggle"
+tap_check "REJECT comes and goes 20 times" fw dut -restore <"$TMP/toggle"
+again() {
+	local i
+
+	for i in 1 2 3 4 5; do
+		ns_exec "$R" "$BPFIPT-clean" && ns_exec "$R" "$BPFIPT-init" --hook "$HOOK" || return
+	done
+}
+tap_check "and so do all the links" again
 tap_done
