@@ -25,8 +25,10 @@
 #define AF_INET		2
 #define IP_DF		0x4000
 
-/* What select_ingress() says when no chain is to see the packet. */
+/* What select_ingress() says when no chain is to see the packet: the stack drops it, or
+ * sends an ICMP error about it. */
 #define NO_HOOK		(-1)
+#define NO_HOOK_ANSWER	(-2)
 
 static __always_inline int is_loopback(__u32 addr)
 {
@@ -58,7 +60,7 @@ static __noinline int path_mtu_only(fw_ctx_t *ctx, struct bpf_fib_lookup *fib, _
  * @fib_len:	IP total length for the MTU test, 0 when the packet may be fragmented
  *		or is a GSO super-packet
  * Sets @pkt->oifindex and the TTL that FORWARD sees.
- * Return: HOOK_INPUT, HOOK_FORWARD or NO_HOOK.
+ * Return: HOOK_INPUT, HOOK_FORWARD, NO_HOOK or NO_HOOK_ANSWER.
  */
 static __noinline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pkt_type,
 				     __u32 fib_len)
@@ -95,17 +97,20 @@ static __noinline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pk
 		break;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
 		if (pkt->frag_off & IP_DF && !path_mtu_only(ctx, &fib, fib_len))
-			return NO_HOOK;
+			return pkt_type == PACKET_HOST ? NO_HOOK_ANSWER : NO_HOOK;
 		break;
 	case BPF_FIB_LKUP_RET_BLACKHOLE:
+		return NO_HOOK;
 	case BPF_FIB_LKUP_RET_UNREACHABLE:
 	case BPF_FIB_LKUP_RET_PROHIBIT:
-		return NO_HOOK;
+		return NO_HOOK_ANSWER;
 	default:	/* local, broadcast, no route, forwarding off, errors */
 		return HOOK_INPUT;
 	}
-	if (pkt->key[KEY_TTL] <= 1 || pkt_type != PACKET_HOST)
+	if (pkt_type != PACKET_HOST)
 		return NO_HOOK;
+	if (pkt->key[KEY_TTL] <= 1)
+		return NO_HOOK_ANSWER;
 	pkt->key[KEY_TTL]--;
 	pkt->oifindex = fib.ifindex;
 	return HOOK_FORWARD;

@@ -162,6 +162,7 @@ static __always_inline void ct_copy(struct ct_scratch *sc, const struct ct_entry
 #include "ct_tcp.bpf.h"
 #include "ct_sctp.bpf.h"
 #include "ct_other.bpf.h"
+#include "ct_left.bpf.h"
 #include "ct_icmp.bpf.h"
 
 /* Is @t the tuple of @e, in which direction? Return: enum ct_dir or -1. */
@@ -379,6 +380,24 @@ __noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	if (pkt->lo_state)
 		ref->state = pkt->lo_state;
 	pkt->key[KEY_CTSTATE] = ref->state;
+	return 0;
+}
+
+/**
+ * ct_left() - a packet that no chain will see; ip_rcv() will, so conntrack, too
+ * @answered:	the stack sends an ICMP error about it
+ * Return: 0.
+ */
+__noinline int ct_left(fw_ctx_t *ctx, struct fw_pkt *pkt, int answered)
+{
+	struct ct_scratch *sc = ct_scratch_get();
+	struct ct_ref ref = {};
+
+	if (!ctx || !pkt || !sc)
+		return 0;
+	ct_label(ctx, pkt, &ref);
+	if (answered && ref.what == CT_REF_NEW)
+		ct_left_note(sc, pkt->tot_len);
 	return 0;
 }
 

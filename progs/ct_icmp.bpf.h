@@ -9,7 +9,8 @@
  *
  * Example: 10.0.0.1:4000 -> 10.0.0.2:80 is known; port unreachable 10.0.0.2 ->
  * 10.0.0.1 quoting it is RELATED, in the reply direction. Sent to 10.0.0.3 the
- * same message is INVALID.
+ * same message is INVALID. What the stack answers itself may be about a packet that
+ * got no further than conntrack: ct_left.bpf.h.
  */
 #ifndef BPFIPT_CT_ICMP_BPF_H
 #define BPFIPT_CT_ICMP_BPF_H
@@ -55,8 +56,14 @@ __noinline int ct_icmp(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	if (ct_get_tuple(ctx, off + ihl, left - ihl, &t, sc->buf) || ct_canonical(&t, &ref->key))
 		return CT_INVALID;
 	e = ct_lookup(&ref->key, now);
-	if (!e)
-		return CT_INVALID;
+	if (!e) {
+		if (pkt->hook != HOOK_OUTPUT || t.src != bpf_htonl(pkt->key[KEY_DADDR]) ||
+		    !ct_left_error(sc, &t, now))
+			return CT_INVALID;
+		ref->what = CT_REF_FOUND;
+		ref->dir = CT_REPLY;
+		return CT_RELATED;
+	}
 	bpf_spin_lock(&e->lock);
 	dir = ct_dir_of(e, &t);
 	ct_copy(sc, e);

@@ -37,6 +37,16 @@ static __always_inline int follow_first(struct fw *fw)
 	return WALK_ACCEPT;
 }
 
+/* leave_to_stack() - a packet that no chain is to see; @hook is select_ingress()'s word */
+static __always_inline void leave_to_stack(struct fw *fw, int hook)
+{
+	event(EV_STACK_DROPS);
+	if (!tracking(fw))
+		return;
+	fw->w->pkt.hook = HOOK_FORWARD;
+	ct_left(fw->ctx, &fw->w->pkt, hook == NO_HOOK_ANSWER);
+}
+
 /* judge() - a packet whose keys are all set. Return: WALK_ACCEPT or another verdict. */
 static __always_inline int judge(struct fw *fw)
 {

@@ -127,7 +127,7 @@ int fw_ingress(struct __sk_buff *skb)
 	fib_len = pkt->frag_off & IP_DF && !skb->gso_size ? pkt->tot_len : 0;
 	hook = select_ingress(skb, pkt, type, fib_len);
 	if (hook < 0) {
-		event(EV_STACK_DROPS);
+		leave_to_stack(&fw, hook);
 		return TC_ACT_UNSPEC;
 	}
 	pkt->hook = hook;

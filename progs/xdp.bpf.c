@@ -81,11 +81,15 @@ int fw_xdp(struct xdp_md *ctx)
 
 	pkt = &fw.w->pkt;
 	pkt->ifindex = ctx->ingress_ifindex;
-	if (parse_ipv4(ctx, data, data_end, bpf_xdp_get_buff_len(ctx), l3_off, 1, pkt))
-		goto stack;
+	if (parse_ipv4(ctx, data, data_end, bpf_xdp_get_buff_len(ctx), l3_off, 1, pkt)) {
+		event(EV_STACK_DROPS);
+		return XDP_PASS;
+	}
 	hook = select_ingress(ctx, pkt, type, pkt->frag_off & IP_DF ? pkt->tot_len : 0);
-	if (hook < 0)
-		goto stack;
+	if (hook < 0) {
+		leave_to_stack(&fw, hook);
+		return XDP_PASS;
+	}
 	pkt->hook = hook;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
@@ -95,9 +99,6 @@ int fw_xdp(struct xdp_md *ctx)
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT)
 		return reject_pass(ctx, &fw);
 	return verdict == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
-stack:
-	event(EV_STACK_DROPS);
-	return XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -270,6 +270,19 @@ struct frag_entry {
 	__u16 pad;
 };
 
+/*
+ * struct ct_left - a packet that was left to the stack: see progs/ct_left.bpf.h
+ * @deadline:	coarse ns
+ * @bytes:	its IP total length
+ */
+struct ct_left {
+	__u64 deadline;
+	__u64 bytes;
+};
+
+#define CT_LEFT_ENTRIES	1024u
+#define CT_LEFT_SECS	2u	/* the answer comes at once, or never */
+
 #define FRAG_ENTRIES	4096u
 #define FRAG_TIMEOUT	30u	/* s; net.ipv4.ipfrag_time */
 
@@ -281,5 +294,6 @@ _Static_assert(sizeof(struct ct_slot) == 24, "ct_slot");
 _Static_assert(sizeof(struct ct_params) == 128, "ct_params");
 _Static_assert(sizeof(struct frag_key) == 12, "frag_key");
 _Static_assert(sizeof(struct frag_entry) == 40, "frag_entry");
+_Static_assert(sizeof(struct ct_left) == 16, "ct_left");
 
 #endif /* BPFIPT_ABI_CT_H */

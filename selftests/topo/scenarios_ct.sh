@@ -189,4 +189,32 @@ both_restore < <(
 )
 is "many" c 5 < <(five 6001)
 tap_same "$SCENE: five packets on rule 2 of 101" "5 190" "$(saved dut | counters_of FORWARD 2)"
+
+scene "what the stack answers itself"	# regression: INVALID, so no traceroute through OUTPUT DROP
+ipt -A OUTPUT -m conntrack --ctstate RELATED -j ACCEPT
+ipt -A OUTPUT -m conntrack --ctstate INVALID
+ipt -P OUTPUT DROP
+both_ip route add prohibit 10.9.0.0/24
+# the quoted datagram of the last: nobody sent it, so the error is nobody's
+is "is RELATED: TTL exceeded, prohibited; not what a raw socket makes up" c 3 <<END
+c udp $C:$PORT $S:33434 ttl=1
+c tcp $C:$PORT $S:33435 ttl=1 flags=S
+c udp $C:$PORT 10.9.0.1:33436
+c tcp $C:$PORT $S:33437 ttl=1 flags=SF
+o icmp 10.1.0.1 $C type=11 pay=4500001c00010000401100000a0100020a0200020007000900080000
+END
+tap_same "$SCENE: accepted, dropped" "3 2" "$(saved dut | counters_of OUTPUT 1 | cut -d' ' -f1) $(saved dut | counters_of OUTPUT 2 | cut -d' ' -f1)"
+both_ip route del prohibit 10.9.0.0/24
+
+scene "a reply that the stack drops"	# regression: it left the connection as it was
+ipt -A FORWARD -m conntrack --ctstate ESTABLISHED
+is "advances the connection: L2 multicast, TTL 1" s 5 <<END
+c udp $C:$PORT $S:7
+s udp $S:7 $C:$PORT dmac=mcast
+c udp $C:$PORT $S:7
+c udp $C:$PORT $S:8
+s udp $S:8 $C:$PORT ttl=1
+c udp $C:$PORT $S:8
+END
+tap_same "$SCENE: to ESTABLISHED" "2 56" "$(saved dut | counters_of FORWARD 1)"
 tap_done
