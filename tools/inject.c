@@ -176,14 +176,16 @@ static void complete_csum(unsigned char *ip, size_t len)
 static void normalise(unsigned char *ip, size_t len)
 {
 	size_t hlen = (ip[0] & 15) * 4;
-	unsigned int src;
+	unsigned int src, ours;
 
 	if (len < 20 || ip[0] >> 4 != 4 || hlen < 20 || hlen > len)
 		return;
 	src = (unsigned int)ip[12] << 24 | ip[13] << 16 | ip[14] << 8 | ip[15];
+	ours = src >> 24 == 127;
 	for (unsigned int i = 0; i < nown; i++)
-		if (src == own[i] && frame_csum(ip, hlen, 0) == 0xffff)
-			memset(ip + 4, 0, 2), memset(ip + 10, 0, 2);
+		ours |= src == own[i];
+	if (ours && frame_csum(ip, hlen, 0) == 0xffff)
+		memset(ip + 4, 0, 2), memset(ip + 10, 0, 2);
 }
 
 static void record(char where, unsigned char *p, size_t len, size_t l3)

@@ -239,7 +239,7 @@ class Planner:
             p.f.update(proto=UDP, sport=p.f.get("sport", 1024), dport=p.f.get("dport", 53))
         p.f["id"] = rng.randrange(1, 65536)
         lines = fragments(p, self.index.get(p.f["from"]), rng.choice((96, 160)), rng.choice((1, 2)))
-        if rng.random() < 0.2:
+        if rng.random() < 0.2 and p.f["from"] != "o":	# what a host sends is in order
             lines.reverse()
         return [Exchange(lines, None, self.row_of(p.but(mf=True)))]
 
