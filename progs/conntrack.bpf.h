@@ -108,6 +108,7 @@ struct ct_scratch {
 	struct ct_tuple key;				/* of @entry in the table */
 	__u32 has_tuple;				/* @tuple was read */
 	__u32 hand;					/* of this CPU, see ct_table.bpf.h */
+	struct ct_ref left;				/* of ct_left(), whose stack is short */
 	struct ct_seg seg;
 	__u8 buf[CT_BUF + 8];
 };
@@ -391,12 +392,11 @@ __noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 __noinline int ct_left(fw_ctx_t *ctx, struct fw_pkt *pkt, int answered)
 {
 	struct ct_scratch *sc = ct_scratch_get();
-	struct ct_ref ref = {};
 
 	if (!ctx || !pkt || !sc)
 		return 0;
-	ct_label(ctx, pkt, &ref);
-	if (answered && ref.what == CT_REF_NEW)
+	ct_label(ctx, pkt, &sc->left);
+	if (answered && sc->left.what == CT_REF_NEW)
 		ct_left_note(sc, pkt->tot_len);
 	return 0;
 }
