@@ -57,11 +57,14 @@ static bool is_verdict_name(const char *name)
 	       !strcmp(name, "QUEUE") || !strcmp(name, "RETURN");
 }
 
+/*
+ * What is counted between the reading of the counters and the commit stays, as with
+ * iptables: of `-L -Z', repeated, every packet is listed once.
+ */
 static void zero_rule(struct rule *r)
 {
 	r->packets = 0;
 	r->bytes = 0;
-	r->set_counters = true;
 }
 
 /* -A, -I, -R for one pair of addresses; @r is taken or freed. NULL: no valid target. */
@@ -191,7 +194,6 @@ static void zero_one(struct chain *c, bool verbose)
 		zero_rule(c->rules[i]);
 	c->packets = 0;
 	c->bytes = 0;
-	c->set_counters = c->hook >= 0;
 }
 
 static bool each_chain(struct ruleset *rs, const char *name, bool verbose, const char *doing,

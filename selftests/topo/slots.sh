@@ -4,17 +4,18 @@
 # hooks: tc xdp netfilter
 # alone: floods a CPU
 #
-# slots.sh - a new rule counts no packet of the rule whose place it takes
+# slots.sh - under a flood, a rule counts its own packets, each once
 #
 # Under a flood to port 1001 the only rule of FORWARD is exchanged, $CHANGES times, for
 # one that no packet matches, and back. A counter slot that is given away while the old
 # ruleset still counts into it (or while a packet still reads that) shows as
-# packets of the new rule. The control: the rule that matches does count.
+# packets of the new rule. The control: the rule that matches does count. Then: what is
+# counted between the reading and the zeroing of -L -Z, and while programs are replaced, is
+# counted once. iptables-legacy passes all of it (DUT=legacy).
 #
 # Environment: CHANGES (default 20)
 
 . "$(dirname "$0")/twin.sh"
-[ "$DUT" = bpf ] || skip_all "only for bpf-iptables"
 [ -x "$BUILD/bench/blast" ] || skip_all "no $BUILD/bench/blast"
 need tools python3
 CHANGES=${CHANGES:-20}
@@ -41,6 +42,13 @@ rule() {
 }
 rule 1001 >"$TMP/hit"
 rule 9 >"$TMP/miss"
+sed s/DROP/ACCEPT/ "$TMP/hit" >"$TMP/pass"
+{
+	printf '%s\n' '*filter' ':big -'
+	awk 'BEGIN { for (i = 0; i < 3000; i++)
+		printf "-A big -s 172.16.%d.%d -p udp --dport %d -j DROP\n", i / 250, i % 250, i + 1 }'
+	echo COMMIT
+} >"$TMP/big"
 packets() {
 	fw dut -save -c -t filter | counters_of FORWARD 1 | cut -d' ' -f1
 }
@@ -59,13 +67,25 @@ exchange() {
 	done
 }
 
+# raw ARG... - the native tool's table, beside ours
+raw() {
+	XTABLES_LOCKFILE=$TMP/lock.raw ns_exec "${NS[dut.r]}" iptables-legacy -t raw "$@"
+}
+native() {
+	raw -vxnL PREROUTING | awk '/dpt:1001/ { print $1 }'
+}
+flood() {
+	"$BUILD/bench/blast" flood 120 "$TMP/templates" "w:${NS[dut.c]}:c0:c0" >"$TMP/sent" &
+	blast=$!
+	PIDS+=("$blast")
+	# shellcheck disable=SC2317
+	flowing() { [ "$(packets)" -gt 0 ]; }
+	tap_check "packets flow" busywait 20 flowing
+}
+
 fw dut -restore <"$TMP/hit"
-"$BUILD/bench/blast" flood 120 "$TMP/templates" "w:${NS[dut.c]}:c0:c0" >"$TMP/sent" &
-blast=$!
-PIDS+=("$blast")
-# shellcheck disable=SC2317
-flowing() { [ "$(packets)" -gt 0 ]; }
-tap_check "packets flow" busywait 20 flowing
+raw -A PREROUTING -p udp --dport 1001
+flood
 exchange 'dut -R FORWARD 1 -p udp --dport 9 -j DROP' 'dut -R FORWARD 1 -p udp --dport 1001 -j DROP'
 tap_ok $? "$CHANGES exchanges by -R"
 tap_same "-R: the new rule counts nothing of the old one's" 0 "$wrong"
@@ -77,6 +97,46 @@ tap_ok $((right == 0)) "control: the rule that matches counts ($right times of $
 exchange 'dut -D FORWARD 1; dut -A FORWARD -p udp --dport 9 -j DROP' 'dut -D FORWARD 1; dut -A FORWARD -p udp --dport 1001 -j DROP'
 tap_ok $? "$CHANGES exchanges by -D and -A"
 tap_same "-D, -A: the new rule counts nothing of the old one's" 0 "$wrong"
-kill "$blast"
-wait "$blast" 2>/dev/null
+
+# -L -Z again and again: each packet is listed once
+{
+	printf '%s\n' '*filter' ':INPUT ACCEPT' ':FORWARD ACCEPT' ':OUTPUT ACCEPT' ':work -' \
+		'-A work -p udp -m udp --dport 1001' '-A FORWARD -j work' '-A FORWARD -j DROP' COMMIT
+} | fw dut -restore
+listed=0
+for ((i = 0; i < CHANGES; i++)); do
+	n=$(fw dut '' -w -L work -Z -v -x -n | awk '/udp/ { print $1 }')
+	listed=$((listed + n))
+done
+# stop - the flood, and wait until its last packet is through
+stop() {
+	kill "$blast"
+	wait "$blast" 2>/dev/null
+	# shellcheck disable=SC2317
+	quiet() { local was; was=$(native); sleep 0.2; [ "$(native)" = "$was" ]; }
+	busywait 20 quiet
+}
+stop
+n=$(fw dut -save -c -t filter | counters_of work 1 | cut -d' ' -f1)
+all=$(fw dut -save -c -t filter | counters_of FORWARD 2 | cut -d' ' -f1)
+tap_same "-L -Z, $CHANGES times: every packet is listed once" "$all" $((listed + n))
+tap_ok $((all == 0 || listed == 0)) "control: $listed of $all packets came before the last -Z"
+
+# Edits of other rules, and a ruleset that outgrows the programs' maps. The native table raw,
+# which is before or behind our hook but sees the same packets, is the judge.
+fw dut -restore <"$TMP/pass"
+raw -F PREROUTING
+raw -A PREROUTING -p udp --dport 1001
+flood
+for ((i = 0; i < CHANGES; i++)); do
+	dut -I FORWARD 1 -p udp --dport 9 -j DROP
+	dut -D FORWARD 1
+done
+fw dut -restore -n <"$TMP/big"
+dut -F big
+dut -X big
+early=$(packets)
+stop
+tap_same "edits and a growth lose no packet, and count none twice" "$(native)" "$(packets)"
+tap_ok $((early == 0)) "control: $early were counted before it was over"
 tap_done
