@@ -53,6 +53,9 @@ static __noinline int late_helper(struct fw *fw, __u32 d)
 	struct img im = fw->img;
 	__u32 not = img_word(&im, d);
 
+	/* Without the module nf_conntrack (user/kernel.c loads it) there is none to know. */
+	if (!bpf_core_type_exists(struct nf_conn_help))
+		return not ? LATE_MATCH : LATE_NO_MATCH;
 	master = ct ? BPF_CORE_READ(ct, master) : 0;
 	help = master ? nf_ct_ext(master, NF_CT_EXT(NF_CT_EXT_HELPER)) : 0;
 	helper = help ? BPF_CORE_READ(help, helper) : 0;

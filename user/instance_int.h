@@ -128,6 +128,7 @@ bool kernel_has_skip_neigh(void);
 bool kernel_has_fib_src(void);
 void kernel_print(void);
 bool kernel_explain(enum fw_mode mode);
+void kernel_load_conntrack(void);	/* before programs that read connections are loaded */
 
 /* grow.c */
 int generation_set_current(const struct instance *in, int number);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <xtables.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -91,6 +92,16 @@ bool kernel_has_fib_src(void)
 	if (known < 0)
 		known = has_enumerator("BPF_FIB_LOOKUP_SRC");
 	return known;
+}
+
+/*
+ * kernel_load_conntrack() - have the types of nf_conntrack to look up, a module in most
+ * distributions' kernels: rules on connections load it in any case, but only later.
+ */
+void kernel_load_conntrack(void)
+{
+	if (access("/sys/module/nf_conntrack", F_OK))
+		xtables_insmod("nf_conntrack", NULL, true);
 }
 
 /* A program that accepts: such links have no other use than such programs. */

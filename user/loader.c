@@ -27,6 +27,9 @@
 #define FIB_SKIP_NEIGH	(1u << 2)	/* BPF_FIB_LOOKUP_SKIP_NEIGH, Linux 6.3 */
 #define FIB_SRC		(1u << 4)	/* BPF_FIB_LOOKUP_SRC, Linux 6.7 */
 
+/* Parts of a netfilter program that read the kernel's connections */
+#define NF_CT_FEATURES	(IMG_F_CT | IMG_F_CTINFO | IMG_F_NF_HOST)
+
 static int print_debug(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	if (!getenv("BPFIPT_DEBUG"))
@@ -344,6 +347,8 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 	pins_remove(dir);
 	if (mkdir(dir, 0700))
 		return -errno;
+	if (mode_is_nf(in->mode) && tier->features & NF_CT_FEATURES)
+		kernel_load_conntrack();
 	if (mode_is_nf(in->mode))
 		err = LOAD(netfilter, in, dir, tier, share);
 	else

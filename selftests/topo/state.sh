@@ -104,7 +104,7 @@ both -A FORWARD -p udp -m limit --limit 5/second --limit-burst 2
 t0=$(date +%s%N)
 world_inject dut <(burst 4 10) "$TMP/rx"
 t2=$t0
-while [ $(($(date +%s%N) - t0)) -lt 3000000000 ]; do
+for ((i = 0; i < 2 || $(date +%s%N) - t0 < 3000000000; i++)); do
 	world_inject dut <(burst 4 10) "$TMP/rx"
 	t2=$(date +%s%N)
 done
