@@ -43,6 +43,8 @@ static __always_inline int early_late(struct walk *w, __u32 op, __u32 key)
 	case LATE_TCP_ECN:
 	case LATE_MULTIPORT:
 	case LATE_SCTP_CHUNKS:
+	case LATE_DCCP:
+	case LATE_IPCOMP:
 	case LATE_U32:
 	case LATE_STRING:
 	case LATE_TCPMSS:

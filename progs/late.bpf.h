@@ -62,7 +62,7 @@ static long late_step(__u32 i, struct late_run *l)
 		return 1;
 	switch (head & 0x7fff) {
 	case LATE_END:
-		l->result = LATE_MATCH;
+		l->result = LATE_MATCH | fw->w->doomed;
 		return 1;
 	case LATE_HOTDROP:
 		r = img_word(&im, d) & HOTDROP(pkt->form) ? LATE_DROP_NOW : LATE_MATCH;
@@ -92,7 +92,15 @@ static long late_step(__u32 i, struct late_run *l)
 		not = 0;
 		break;
 	case LATE_SCTP_CHUNKS:
-		r = late_sctp(fw, d);
+		r = late_inverted(fw, late_sctp(fw, d), not);
+		not = 0;
+		break;
+	case LATE_DCCP:
+		r = late_dccp(fw, d, not);
+		not = 0;
+		break;
+	case LATE_IPCOMP:
+		r = late_ipcomp(fw, d, not);
 		not = 0;
 		break;
 	case LATE_LIMIT:
@@ -186,17 +194,20 @@ static long late_step(__u32 i, struct late_run *l)
 	}	/* a record this program does not know: fail closed */
 	if (not && r != LATE_DROP_NOW)
 		r = !r;
-	if (r == LATE_MATCH)
+	if (r & LATE_MATCH) {
+		fw->w->doomed |= r & LATE_DROP_NOW;
 		return 0;
-	l->result = r;
+	}
+	l->result = r | fw->w->doomed;
 	return 1;
 }
 
-/* late_run() - the list at word @off. Return: LATE_MATCH, _NO_MATCH or _DROP_NOW */
+/* late_run() - the list at word @off. Return: LATE_* of late_l4.bpf.h */
 static __noinline int late_run(struct fw *fw, __u32 off)
 {
 	struct late_run l = { .fw = fw, .off = off, .result = LATE_DROP_NOW };
 
+	fw->w->doomed = 0;
 	bpf_loop(LATE_MAX_RECORDS, late_step, &l, 0);
 	return l.result;
 }

@@ -4,7 +4,7 @@
  *
  * Every read is bounded by the IP total length (fw_pkt.l4_len), not by the frame:
  * Ethernet padding is no header. Semantics: abi/late.h; xt_tcpudp.c, xt_multiport.c,
- * xt_ecn.c and xt_sctp.c of net/netfilter.
+ * xt_ecn.c, xt_sctp.c, xt_dccp.c and xt_ipcomp.c of net/netfilter.
  */
 #ifndef BPFIPT_LATE_L4_BPF_H
 #define BPFIPT_LATE_L4_BPF_H
@@ -13,16 +13,20 @@
 #include "maps.bpf.h"
 #include "parse.bpf.h"
 
-/* Results of one record and of a whole list. */
+/* Results of one record and of a whole list: bit 0 match, bit 1 hotdrop. */
 enum {
 	LATE_NO_MATCH,
 	LATE_MATCH,
 	LATE_DROP_NOW,	/* hotdrop */
+	LATE_DOOMED,	/* match, and hotdrop once the rule has had its say */
 };
 
 #define TCP_HLEN	20
 #define TCP_OPTS	40	/* bytes of options, at most */
 #define SCTP_HLEN	12
+#define DCCP_HLEN	12
+#define DCCP_ACKS	0x378	/* ACK, DATAACK, CLOSEREQ, CLOSE, SYNC, SYNCACK */
+#define DCCP_OPTS	(255 * 4 - DCCP_HLEN)	/* bytes of options, at most */
 
 /* 1 when first <= v <= last, in plain arithmetic: no branch per range */
 static __always_inline __u32 in_range(__u32 v, __u32 first, __u32 last)
@@ -231,6 +235,96 @@ static __noinline int late_sctp(struct fw *fw, __u32 d)
 		if (img_word(&im, d + 2 + i) & ~fw->w->late[i])
 			return LATE_NO_MATCH;
 	return LATE_MATCH;
+}
+
+/*
+ * What `!' makes of a whole packet's result, a malformed one's "no" with it: xtables
+ * inverts both. Without a branch, which the verifier would follow twice.
+ */
+static __always_inline int late_inverted(const struct fw *fw, int r, __u32 not)
+{
+	__u32 whole = (fw->w->pkt.form - (FORM_WHOLE + 1u)) >> 31;
+
+	return r ^ (LATE_MATCH & whole & (not / LATE_NOT));
+}
+
+struct dccp_walk {
+	struct fw *fw;
+	__u32 at;
+	__u32 end;
+	__u32 kind;
+	__u32 found;
+};
+
+static long dccp_step(__u32 i, struct dccp_walk *o)
+{
+	struct fw *fw = o->fw;
+	__u32 at = fw->w->pkt.l4_off + o->at;
+	__u8 kind = 0, len = 0;
+
+	if (o->at >= o->end || fw_load(fw->ctx, at, &kind, 1))
+		return 1;
+	if (kind == o->kind) {
+		o->found = 1;
+		return 1;
+	}
+	if (kind >= 2 && o->at + 1 < o->end)
+		fw_load(fw->ctx, at + 1, &len, 1);
+	o->at += len ? len : 1;
+	return 0;
+}
+
+/* Bytes of a DCCP header in front of its options: dccp_packet_hdr_len(), linux/dccp.h */
+static __always_inline __u32 dccp_hlen(__u32 type, __u32 extended)
+{
+	__u32 len = DCCP_HLEN + extended * 4;
+
+	if (type == 0)			/* REQUEST */
+		return len + 4;
+	if (type == 2)			/* DATA */
+		return len;
+	return len + (DCCP_ACKS >> type & 1 ? 8 : 12);	/* 12: RESPONSE, RESET, unknown */
+}
+
+/* LATE_DCCP; @d: word of struct late_dccp */
+static __noinline int late_dccp(struct fw *fw, __u32 d, __u32 not)
+{
+	const struct fw_pkt *pkt = &fw->w->pkt;
+	struct img im = fw->img;
+	struct dccp_walk o = { .fw = fw, .kind = img_word(&im, d + 1) };
+	__u8 head[DCCP_HLEN] = {};
+	__u32 type, result;
+
+	if (pkt->form != FORM_WHOLE)
+		return LATE_MATCH;
+	if (fw_load(fw->ctx, pkt->l4_off, head, sizeof(head)))
+		return LATE_DROP_NOW;
+	type = head[8] >> 1 & 15;
+	if (!(img_word(&im, d) >> type & 1))
+		return LATE_NO_MATCH;
+	if (o.kind == LATE_DCCP_NONE)
+		return LATE_MATCH;
+	o.at = dccp_hlen(type, head[8] & 1);
+	o.end = head[4] * 4;
+	if (o.end < o.at || o.end > pkt->l4_len) {
+		result = LATE_DROP_NOW;
+	} else {
+		bpf_loop(DCCP_OPTS, dccp_step, &o, 0);
+		result = o.found;
+	}
+	return late_inverted(fw, result, not);
+}
+
+/* LATE_IPCOMP; @d: word of struct late_ipcomp */
+static __always_inline int late_ipcomp(struct fw *fw, __u32 d, __u32 not)
+{
+	const struct fw_pkt *pkt = &fw->w->pkt;
+	struct img im = fw->img;
+	__be16 cpi = 0;
+
+	if (pkt->l4_len < 4 || fw_load(fw->ctx, pkt->l4_off + 2, &cpi, sizeof(cpi)))
+		return LATE_DROP_NOW;
+	return in_range(bpf_ntohs(cpi), img_word(&im, d), img_word(&im, d + 1)) != !!not;
 }
 
 #endif /* BPFIPT_LATE_L4_BPF_H */

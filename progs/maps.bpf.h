@@ -194,6 +194,7 @@ struct recent_args {
  * @ct:		its connection
  * @few:	word of the few list that stands for all vectors, 0: none; @hits: bit
  *		per position of it that agrees. @m2 are then bits of @hits
+ * @doomed:	LATE_DROP_NOW once a match of the rule has said so and yet matched
  * @late, @hashlimit, @recent: of the late match under way; @route: of TCPMSS
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
@@ -223,6 +224,7 @@ struct walk {
 	__u32 actions;
 	__u32 few;
 	__u32 hits;
+	__u32 doomed;
 	__u32 root[IMG_MAX_VECTORS];
 	__u32 mid[IMG_MAX_VECTORS];
 	__u32 stack[IMG_MAX_DEPTH];

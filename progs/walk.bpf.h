@@ -121,29 +121,10 @@ static __always_inline int walk_tcpmss(struct fw *fw, __u32 pos, const struct im
 	return 0;
 }
 
-/* Obey the rule at @pos, whose fields all agree. Return: 1 ends the walk. */
-static __always_inline int walk_obey(struct fw *fw, __u32 pos)
+/* What the rule at @pos, which has matched, does. Return: 1 ends the walk. */
+static __always_inline int walk_act(struct fw *fw, __u32 pos, const struct img_action *act)
 {
-	const struct img_action *act = action_at(fw, pos);
 	struct walk *w = fw->w;
-
-	if (unlikely(act->hotdrop & HOTDROP(w->pkt.form))) {
-		w->verdict = WALK_HOTDROP;
-		return 1;
-	}
-	if (act->late) {
-		int r = late_run(fw, act->late);
-
-		if (r == LATE_DROP_NOW) {	/* early.bpf.h: or unsure */
-			w->verdict = WALK_HOTDROP;
-			return 1;
-		}
-		if (r != LATE_MATCH)
-			return 0;
-	}
-	if (!early_act(w, act->act))
-		return 1;
-	count_rule(fw, act->slot);
 
 	switch (act->act) {
 	case ACT_ACCEPT:
@@ -180,6 +161,38 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 		return 0;
 	}
 	return 1;	/* an action this program does not know: fail closed */
+}
+
+/* Obey the rule at @pos, whose fields all agree. Return: 1 ends the walk. */
+static __always_inline int walk_obey(struct fw *fw, __u32 pos)
+{
+	const struct img_action *act = action_at(fw, pos);
+	struct walk *w = fw->w;
+	int done;
+
+	if (unlikely(act->hotdrop & HOTDROP(w->pkt.form))) {
+		w->verdict = WALK_HOTDROP;
+		return 1;
+	}
+	if (act->late) {
+		int r = late_run(fw, act->late);
+
+		if (r == LATE_DROP_NOW) {	/* early.bpf.h: or unsure */
+			w->verdict = WALK_HOTDROP;
+			return 1;
+		}
+		if (!(r & LATE_MATCH))
+			return 0;
+	}
+	if (!early_act(w, act->act))
+		return 1;
+	count_rule(fw, act->slot);
+	done = walk_act(fw, pos, act);
+	if (!act->late || !w->doomed)
+		return done;
+	if (w->verdict != WALK_REJECT)	/* which answers, and drops as well */
+		w->verdict = WALK_HOTDROP;
+	return 1;
 }
 
 /* One step: the next candidate, or one subtree less. Return: 1 ends the walk. */

@@ -152,6 +152,18 @@ static unsigned int put_l4(struct plan *p, __u8 *o, unsigned int room, unsigned 
 		*fixed = 12;
 		n = 12 + put_chunks(p, o + 12, 200);
 		break;
+	case 33:
+		o[4] = chance(p, 90) ? 3 + below(p, 12) : o[4];
+		for (i = 12; i < 60; i++)
+			o[i] = below(p, 9);
+		n = o[4] * 4 > 12 && chance(p, 90) ? o[4] * 4 : 12;
+		*fixed = 12;
+		break;
+	case 108:
+		if (chance(p, 70))
+			o[2] = 0;
+		n = *fixed = 4;
+		break;
 	case 17: case 136:
 		n = *fixed = 8;
 		break;

@@ -32,8 +32,7 @@ enum gen_shape {
 #define GEN_NO_FRAG	0x8u	/* no -f */
 #define GEN_NO_PKTTYPE	0x10u
 #define GEN_NO_LENGTH	0x20u
-#define GEN_NO_NOT_CHUNKS 0x40u	/* no `! --chunk-types' */
-#define GEN_NO_PAYLOAD	0x80u	/* no u32, string, tcpmss */
+#define GEN_NO_PAYLOAD	0x40u	/* no u32, string, tcpmss */
 
 /*
  * struct gen_cfg

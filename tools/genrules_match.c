@@ -147,8 +147,7 @@ static void put_chunks(struct gen *g)
 	static const char *const bits[] = { ":U", ":u", ":B", ":b", ":Eb", ":UBE", ":ube" };
 	unsigned int first = below(g, 11), n = 1 + below(g, 3), i;
 
-	fprintf(g->f, " %s--chunk-types %s ", g->cfg->avoid & GEN_NO_NOT_CHUNKS ? "" : maybe_not(g, 25),
-		how[below(g, 3)]);
+	fprintf(g->f, " %s--chunk-types %s ", maybe_not(g, 25), how[below(g, 3)]);
 	for (i = 0; i < n; i++) {
 		unsigned int c = (first + i) % 11;
 
@@ -158,6 +157,24 @@ static void put_chunks(struct gen *g)
 		if (c == 5 && chance(g, 40))
 			fputs(chance(g, 50) ? ":T" : ":t", g->f);
 	}
+}
+
+static void put_dccp(struct gen *g)
+{
+	static const char *const type[] = { "REQUEST", "RESPONSE", "DATA", "ACK", "DATAACK",
+		"CLOSEREQ", "CLOSE", "RESET", "SYNC", "SYNCACK", "INVALID" };
+	unsigned int first = below(g, 11), n = 1 + below(g, 4), i;
+
+	fputs(" -p dccp -m dccp", g->f);
+	if (chance(g, 50))
+		gen_put_ports(g);
+	if (chance(g, 50)) {
+		fprintf(g->f, " %s--dccp-types ", maybe_not(g, 25));
+		for (i = 0; i < n; i++)
+			fprintf(g->f, "%s%s", i ? "," : "", type[(first + i) % 11]);
+	}
+	if (chance(g, 60))
+		fprintf(g->f, " %s--dccp-option %u", maybe_not(g, 30), 1 + below(g, 8));
 }
 
 static void put_icmp(struct gen *g)
@@ -231,12 +248,19 @@ unsigned int gen_put_l4(struct gen *g)
 			put_multiport(g);
 		return n;
 	case 13:
+		if (chance(g, 50)) {
+			put_dccp(g);
+			return 2;
+		}
 		fputs(" -p udplite", g->f);
 		if (chance(g, 50))
 			put_multiport(g);
 		return n;
 	case 14:
-		if (chance(g, 50)) {
+		if (chance(g, 20)) {
+			fprintf(g->f, " -p ipcomp -m ipcomp %s--ipcompspi %u:%u", maybe_not(g, 20),
+				below(g, 3), 2 + below(g, 1000));
+		} else if (chance(g, 50)) {
 			fputs(" -p esp", g->f);
 			put_spi(g, "esp");
 		} else {

@@ -14,9 +14,11 @@
 
 #include <linux/if_packet.h>
 #include <linux/netfilter/xt_conntrack.h>
+#include <linux/netfilter/xt_dccp.h>
 #include <linux/netfilter/xt_dscp.h>
 #include <linux/netfilter/xt_ecn.h>
 #include <linux/netfilter/xt_esp.h>
+#include <linux/netfilter/xt_ipcomp.h>
 #include <linux/netfilter/xt_iprange.h>
 #include <linux/netfilter/xt_length.h>
 #include <linux/netfilter/xt_mac.h>
@@ -402,6 +404,58 @@ static bool m_conntrack(struct view *v, const void *data)
 	return !!(c->state_mask & state) != !!(c->invert_flags & XT_CONNTRACK_STATE);
 }
 
+/* "No" comes with a hotdrop when the options cannot be read. */
+static bool dccp_option_found(struct view *v, const __u8 *dh, __u8 kind)
+{
+	static const __u8 head[16] = { 4, 12, 0, 8, 8, 8, 8, 12, 8, 8, 12, 12, 12, 12, 12, 12 };
+	__u32 at = 12 + (dh[8] & 1) * 4 + head[dh[8] >> 1 & 15], end = dh[4] * 4;
+
+	if (end < at || !l4(v, 0, end)) {
+		v->hotdrop = true;
+		return false;
+	}
+	while (at < end) {
+		if (dh[at] == kind)
+			return true;
+		at += dh[at] > 1 && at + 1 < end && dh[at + 1] ? dh[at + 1] : 1;
+	}
+	return false;
+}
+
+static bool m_dccp(struct view *v, const void *data)
+{
+	const struct xt_dccp_info *d = data;
+	const __u8 *dh = l4(v, 0, 12);
+
+	if (v->fragoff || !dh) {
+		v->hotdrop |= !v->fragoff;
+		return false;
+	}
+	if ((d->flags & XT_DCCP_SRC_PORTS) &&
+	    within(get16(dh), d->spts[0], d->spts[1]) == !!(d->invflags & XT_DCCP_SRC_PORTS))
+		return false;
+	if ((d->flags & XT_DCCP_DEST_PORTS) &&
+	    within(get16(dh + 2), d->dpts[0], d->dpts[1]) == !!(d->invflags & XT_DCCP_DEST_PORTS))
+		return false;
+	if ((d->flags & XT_DCCP_TYPE) &&
+	    (d->typemask >> (dh[8] >> 1 & 15) & 1) == !!(d->invflags & XT_DCCP_TYPE))
+		return false;
+	return !(d->flags & XT_DCCP_OPTION) ||
+	       dccp_option_found(v, dh, d->option) != !!(d->invflags & XT_DCCP_OPTION);
+}
+
+static bool m_ipcomp(struct view *v, const void *data)
+{
+	const struct xt_ipcomp *c = data;
+	const __u8 *h = l4(v, 0, 4);
+
+	if (v->fragoff || !h) {
+		v->hotdrop |= !v->fragoff;
+		return false;
+	}
+	return within(get16(h + 2), c->spis[0], c->spis[1]) != !!(c->invflags & XT_IPCOMP_INV_SPI);
+}
+
 static bool m_comment(struct view *v, const void *data)
 {
 	(void)v;
@@ -419,6 +473,7 @@ static const struct ref_match ref_matches[] = {
 	{ "dscp", 0, m_dscp },		{ "ecn", 0, m_ecn },
 	{ "pkttype", 0, m_pkttype },	{ "sctp", 0, m_sctp },
 	{ "esp", 0, m_esp },		{ "ah", 0, m_ah },
+	{ "dccp", 0, m_dccp },		{ "ipcomp", 0, m_ipcomp },
 	{ "conntrack", 3, m_conntrack },	{ "u32", 0, ref_u32 },
 	{ "string", 1, ref_string },	{ "tcpmss", 0, ref_tcpmss },
 };

@@ -100,7 +100,6 @@ const struct match_op other_matches[] = {
 	{ "rpfilter", 0, 255, .nofilter = true },
 	{ "policy", .size = sizeof(struct xt_policy_info), .check = check_policy },
 	{ "osf", .proto = IPPROTO_TCP, .hooks = IN | FWD },
-	{ "ipcomp", .proto = IPPROTO_COMP },
 	{ .name = NULL },
 };
 

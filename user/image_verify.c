@@ -252,6 +252,8 @@ static bool late_key_ok(const struct img_late *rec)
 	case LATE_HOTDROP:
 		return rec->words == 2;
 	case LATE_MARK:
+	case LATE_DCCP:
+	case LATE_IPCOMP:
 		return rec->words == 3;
 	case LATE_U32:
 		return rec->words % 3 == 1 && rec->words <= 1 + 3 * LATE_U32_MAX;

@@ -5,7 +5,7 @@
  * All of them fail on later fragments, inverted or not, and hotdrop a header that is
  * too short for what they read: low_forms() first, then the fields. What each
  * reads, and in which order, is from the kernel's xt_tcpudp.c, xt_multiport.c,
- * xt_sctp.c, xt_dccp.c, xt_esp.c, ipt_ah.c and xt_ecn.c.
+ * xt_sctp.c, xt_dccp.c, xt_esp.c, xt_ipcomp.c, ipt_ah.c and xt_ecn.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include <linux/netfilter/xt_dccp.h>
 #include <linux/netfilter/xt_ecn.h>
 #include <linux/netfilter/xt_esp.h>
+#include <linux/netfilter/xt_ipcomp.h>
 #include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_sctp.h>
 #include <linux/netfilter/xt_tcpudp.h>
@@ -229,11 +230,10 @@ static int lower_sctp(struct lowering *l, const void *data)
 {
 	const struct xt_sctp_info *sctp = data;
 	struct late_sctp late = { .type = sctp->chunk_match_type };
+	bool not = sctp->invflags & XT_SCTP_CHUNK_TYPES;
+	bool never = sctp->chunk_match_type == SCTP_CHUNK_MATCH_ALL && sctp->chunkmap[8];
 	int err;
 
-	/* iptables drops a packet with bad chunks but counts it as matched: no way here. */
-	if (sctp->invflags & XT_SCTP_CHUNK_TYPES)
-		return low_refuse(l, "! --chunk-types");
 	err = low_forms(l, WHOLE, SHORT | STUB);
 	if (!err && sctp->flags & XT_SCTP_SRC_PORTS)
 		err = low_ports(l, KEY_SPORT, sctp->spts, sctp->invflags & XT_SCTP_SRC_PORTS);
@@ -248,14 +248,16 @@ static int lower_sctp(struct lowering *l, const void *data)
 		late.flag[i].value = sctp->flag_info[i].flag;
 		late.flag[i].mask = sctp->flag_info[i].flag_mask;
 	}
-	err = low_late(l, LATE_SCTP_CHUNKS, &late, sizeof(late) / 4, LOW_EFFECT);
 	/*
 	 * The kernel's map has 64 words, of which types use 8. `all ALL' sets every one,
-	 * and then no packet can clear the rest.
+	 * and then no packet can clear the rest: as `any' of none, which reads all chunks, too.
 	 */
-	if (!err && sctp->chunk_match_type == SCTP_CHUNK_MATCH_ALL && sctp->chunkmap[8])
-		err = low_range(l, KEY_L4, 1, 0, false);
-	return err;
+	if (never) {
+		late.type = LATE_SCTP_ANY;
+		memset(late.map, 0, sizeof(late.map));
+	}
+	return low_late(l, LATE_SCTP_CHUNKS | (not ? LATE_NOT : 0), &late, sizeof(late) / 4,
+			LOW_EFFECT);
 }
 
 static int check_sctp(const struct check *c, const void *data)
@@ -277,18 +279,25 @@ static int check_sctp(const struct check *c, const void *data)
 static int lower_dccp(struct lowering *l, const void *data)
 {
 	const struct xt_dccp_info *dccp = data;
+	struct late_dccp late = { .types = 0xffff, .option = LATE_DCCP_NONE };
+	bool option = dccp->flags & XT_DCCP_OPTION;
+	bool not = dccp->invflags & XT_DCCP_OPTION;
 	int err;
 
-	if (dccp->flags & XT_DCCP_TYPE)
-		return low_refuse(l, "--dccp-types is not supported");
-	if (dccp->flags & XT_DCCP_OPTION)
-		return low_refuse(l, "--dccp-option is not supported");
 	err = low_forms(l, WHOLE, SHORT | STUB);
 	if (!err && dccp->flags & XT_DCCP_SRC_PORTS)
 		err = low_ports(l, KEY_SPORT, dccp->spts, dccp->invflags & XT_DCCP_SRC_PORTS);
 	if (!err && dccp->flags & XT_DCCP_DEST_PORTS)
 		err = low_ports(l, KEY_DPORT, dccp->dpts, dccp->invflags & XT_DCCP_DEST_PORTS);
-	return err;
+	if (err || !(dccp->flags & (XT_DCCP_TYPE | XT_DCCP_OPTION)))
+		return err;
+	if (dccp->flags & XT_DCCP_TYPE)
+		late.types = dccp->typemask;
+	if (dccp->invflags & XT_DCCP_TYPE)
+		late.types ^= 0xffff;
+	if (option)
+		late.option = dccp->option;
+	return low_late(l, LATE_DCCP | (not ? LATE_NOT : 0), &late, sizeof(late) / 4, option);
 }
 
 static int check_dccp(const struct check *c, const void *data)
@@ -321,6 +330,28 @@ static int check_esp(const struct check *c, const void *data)
 	const struct xt_esp *esp = data;
 
 	return esp->invflags & ~XT_ESP_INV_MASK ? check_fail(c, -EINVAL, "unknown flags") : 0;
+}
+
+static int lower_ipcomp(struct lowering *l, const void *data)
+{
+	const struct xt_ipcomp *comp = data;
+	struct late_ipcomp late = { .first = comp->spis[0], .last = comp->spis[1] };
+	bool not = comp->invflags & XT_IPCOMP_INV_SPI;
+	int err = low_forms(l, WHOLE, 0);
+
+	if (!err && late.first > late.last) {	/* no CPI, or any */
+		late = (struct late_ipcomp){ 0, ~0u };
+		not = !not;
+	}
+	return err ? err : low_late(l, LATE_IPCOMP | (not ? LATE_NOT : 0), &late, sizeof(late) / 4,
+				    LOW_EFFECT);
+}
+
+static int check_ipcomp(const struct check *c, const void *data)
+{
+	const struct xt_ipcomp *comp = data;
+
+	return comp->invflags & ~XT_IPCOMP_INV_MASK ? check_fail(c, -EINVAL, "unknown flags") : 0;
 }
 
 static int lower_ah(struct lowering *l, const void *data)
@@ -400,6 +431,8 @@ const struct match_op l4_matches[] = {
 	  .check = check_dccp, .lower = lower_dccp },
 	{ "esp", .proto = IPPROTO_ESP, .size = sizeof(struct xt_esp),
 	  .check = check_esp, .lower = lower_esp },
+	{ "ipcomp", .proto = IPPROTO_COMP, .size = sizeof(struct xt_ipcomp),
+	  .check = check_ipcomp, .lower = lower_ipcomp },
 	{ "ah", .proto = IPPROTO_AH, .size = sizeof(struct ipt_ah),
 	  .check = check_ah, .lower = lower_ah },
 	{ "ecn", .size = sizeof(struct xt_ecn_info),

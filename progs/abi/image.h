@@ -342,7 +342,9 @@ struct img_action {
  * Late matches: what is no function of one key, in the order of the rule. A list
  * is a row of records, ended by op LATE_END. Each yields match, no match or
  * hotdrop; the first that is not "match" ends the list. @words counts the whole
- * record with its head; LATE_NOT inverts the plain result (never a hotdrop).
+ * record with its head; LATE_NOT inverts the plain result (never a hotdrop). Where
+ * xtables inverts a hotdrop's "no" (sctp, dccp) the result is "match, doomed": the list
+ * goes on and its rule may count and act, but the packet is dropped, whatever they say.
  * Parameters: abi/late.h.
  */
 enum img_late_op {
@@ -375,6 +377,8 @@ enum img_late_op {
 	LATE_DEVGROUP,	/* struct late_devgroup */
 	LATE_HELPER,	/* struct late_helper: abi/late_ct.h */
 	LATE_PHYSDEV,	/* struct late_physdev */
+	LATE_DCCP,	/* struct late_dccp */
+	LATE_IPCOMP,	/* struct late_ipcomp */
 	NR_LATE_OPS,
 };
 

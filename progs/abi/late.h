@@ -93,7 +93,7 @@ struct late_multiport {
  * section 3, walked up to the packet's end, each padded to 4 bytes. A chunk whose
  * 4-byte head is cut off, or of length 0: hotdrop. A chunk *hits* when its type's
  * bit is set in @map and the first @flag row of that type, if there is one, agrees
- * with its flags ((flags & mask) == value).
+ * with its flags ((flags & mask) == value). LATE_NOT: of bad chunks the packet is doomed.
  * @type:  LATE_SCTP_ANY  some chunk hits: match at once, what follows is not read
  *	   LATE_SCTP_ALL  every type in @map is hit by some chunk
  *	   LATE_SCTP_ONLY every chunk hits: no match at the first that does not
@@ -116,6 +116,26 @@ struct late_sctp {
 		__u8 mask;
 		__u8 pad;
 	} flag[LATE_SCTP_FLAGS];
+};
+
+/*
+ * LATE_DCCP: the packet's type is in @types (bit 1 << type) and @option is among its
+ * options, which lie between the header of that type and the data offset (RFC 4340, section 5).
+ * A data offset in that header, or beyond the packet: hotdrop. Kinds 0 and 1 are one byte
+ * long, others as long as their length byte says, 0 counting as 1. LATE_NOT inverts the
+ * option's part. Form WHOLE only.
+ */
+#define LATE_DCCP_NONE	256u	/* no option is asked for */
+
+struct late_dccp {
+	__u32 types;
+	__u32 option;
+};
+
+/* LATE_IPCOMP: first <= CPI <= last (RFC 3173); fewer than 4 bytes: hotdrop. No fragments. */
+struct late_ipcomp {
+	__u32 first;
+	__u32 last;
 };
 
 /*
@@ -243,6 +263,8 @@ _Static_assert(sizeof(struct late_tcpopt) == 4, "late_tcpopt");
 _Static_assert(sizeof(struct late_tcp_ecn) == 8, "late_tcp_ecn");
 _Static_assert(sizeof(struct late_multiport) == 12, "late_multiport head");
 _Static_assert(sizeof(struct late_sctp) == 56, "late_sctp");
+_Static_assert(sizeof(struct late_dccp) == 8, "late_dccp");
+_Static_assert(sizeof(struct late_ipcomp) == 8, "late_ipcomp");
 _Static_assert(sizeof(struct late_limit) == 20, "late_limit");
 _Static_assert(sizeof(struct late_statistic) == 20, "late_statistic");
 

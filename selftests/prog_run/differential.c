@@ -126,7 +126,7 @@ static void shape(struct prng *rnd, struct gen_cfg *cfg, unsigned int max)
 	cfg->depth = 1 + prng_below(rnd, 40);
 	cfg->hooks = prng_percent(rnd, 50) ? 1u << prng_below(rnd, NR_HOOKS) :
 					     1 + prng_below(rnd, (1u << NR_HOOKS) - 1);
-	cfg->avoid = GEN_NO_REJECT | GEN_NO_NOT_CHUNKS;	/* refused by name */
+	cfg->avoid = GEN_NO_REJECT;
 }
 
 static int random_ruleset(struct lab *lab, struct instance **in, const struct opts *o,

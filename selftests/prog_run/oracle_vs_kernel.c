@@ -84,7 +84,7 @@ static int netfilter_read(struct ruleset **rs)
 static const struct subject subjects[] = {
 	{ "legacy", legacy_open, legacy_close, lab_restore, kernel_table_read, 0 },
 	{ "netfilter", netfilter_open, netfilter_close, pair_restore, netfilter_read,
-	  GEN_NO_MARK | GEN_NO_NOT_CHUNKS },
+	  GEN_NO_MARK },
 };
 
 /* What the oracle expects of the ruleset so far: added up in @rs itself. */

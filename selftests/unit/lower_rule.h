@@ -181,7 +181,33 @@ enum say {
 	SAY_NO,
 	SAY_YES,
 	SAY_HOTDROP,
+	SAY_BOTH,	/* yes, and the packet is dropped */
 };
+
+/* What `!' makes of a match that says no with a hotdrop. */
+static enum say inverted(enum say say, bool not)
+{
+	if (!not)
+		return say;
+	return say == SAY_HOTDROP ? SAY_BOTH : say == SAY_YES ? SAY_NO : SAY_YES;
+}
+
+static enum say dccp_eval(const struct late_dccp *d, bool not, const unsigned char *l4, size_t len)
+{
+	unsigned int type = l4[8] >> 1 & 15;
+	size_t at = 12 + (l4[8] & 1) * 4 + (type == 2 ? 0 : type == 0 ? 4 :
+		    type == 1 || type == 7 || type > 9 ? 12 : 8), end = l4[4] * 4;
+
+	if (!(d->types & 1u << type))
+		return SAY_NO;
+	if (d->option == LATE_DCCP_NONE)
+		return SAY_YES;
+	if (end < at || end > len)
+		return inverted(SAY_HOTDROP, not);
+	while (at < end && l4[at] != d->option)
+		at += l4[at] > 1 && at + 1 < end && l4[at + 1] ? l4[at + 1] : 1;
+	return inverted(at < end ? SAY_YES : SAY_NO, not);
+}
 
 static enum say tcpopt_eval(__u32 kind, bool not, const unsigned char *l4, size_t len)
 {
@@ -272,7 +298,14 @@ static enum say late_eval(const __u32 *rec, const __u32 *key, const struct packe
 		hit = multiport_eval((const void *)d, l4);
 		break;
 	case LATE_SCTP_CHUNKS:
-		return chunks_eval((const void *)d, l4, len);
+		return inverted(chunks_eval((const void *)d, l4, len), not);
+	case LATE_DCCP:
+		return dccp_eval((const void *)d, not, l4, len);
+	case LATE_IPCOMP:
+		if (len < 4)
+			return SAY_HOTDROP;
+		hit = be(l4 + 2, 2) >= d[0] && be(l4 + 2, 2) <= d[1];
+		break;
 	default:
 		printf("# unknown late op %u\n", head->op);
 		tap_bad++;
@@ -282,6 +315,8 @@ static enum say late_eval(const __u32 *rec, const __u32 *key, const struct packe
 
 static enum say product_eval(const struct product *pr, const __u32 *key, const struct packet *p)
 {
+	bool doomed = false;
+
 	for (int k = 0; k < NR_KEYS; k++)
 		if (pr->set[k] && !fset_has(pr->set[k], key[k]))
 			return SAY_NO;
@@ -291,10 +326,12 @@ static enum say product_eval(const struct product *pr, const __u32 *key, const s
 	     at += ((const struct img_late *)(pr->late + at))->words) {
 		enum say say = late_eval(pr->late + at, key, p);
 
-		if (say != SAY_YES)
-			return say;
+		if (say == SAY_BOTH)
+			doomed = true;
+		else if (say != SAY_YES)
+			return doomed ? SAY_HOTDROP : say;
 	}
-	return SAY_YES;
+	return doomed ? SAY_BOTH : SAY_YES;
 }
 
 /* What the rule's products make of a packet; *@said: how many did not say no. */
