@@ -257,12 +257,27 @@ static void prune(struct namer *n)
 	rs->nr_named = to;
 }
 
+static __u32 born_after(const struct img_hdr *now)
+{
+	__u32 born = now ? now->generation + 1 : 1;
+
+	return born ? born : 1;
+}
+
+/** named_made() - see named.h */
+bool named_made(const struct ruleset *rs, const struct img_hdr *now)
+{
+	for (size_t i = 0; i < rs->nr_named; i++)
+		if (rs->named[i].born == born_after(now))
+			return true;
+	return false;
+}
+
 /** named_assign() - see named.h */
 int named_assign(struct ruleset *rs, const struct img_hdr *now, struct lower_err *err)
 {
-	__u32 born = now ? now->generation + 1 : 1;
 	struct namer n = {
-		.rs = rs, .err = err, .born = born ? born : 1,
+		.rs = rs, .err = err, .born = born_after(now),
 		.used = calloc(rs->nr_named + 1, 1),
 	};
 	int ret = n.used ? 0 : -ENOMEM;

@@ -54,5 +54,7 @@ void hashlimit_complete(struct hashlimit_cfg3 *cfg);
  * Return: 0; -EINVAL as the kernel would; -EOPNOTSUPP with err->msg: too many; -ENOMEM.
  */
 int named_assign(struct ruleset *rs, const struct img_hdr *now, struct lower_err *err);
+/* Did named_assign(), given @now, make a table? */
+bool named_made(const struct ruleset *rs, const struct img_hdr *now);
 
 #endif /* BPFIPT_NAMED_H */

@@ -162,15 +162,33 @@ int instance_load(struct instance *in, struct ruleset **rs)
 	return 0;
 }
 
-/* The slots of a slot's image: a packet that is on its way may still count in them. */
-static void mark_image(const struct generation *gen, __u32 slot, unsigned char *used, __u32 n)
-{
-	const struct img_hdr *h = (const void *)slot_at(gen, slot);
-	const struct img_action *act = (const void *)((const __u32 *)h + h->actions);
-	__u64 end = h->actions + (__u64)h->nr_positions * (sizeof(*act) / 4);
+/* struct live - images that packets may be reading: that in force is the first */
+struct live {
+	const struct img_hdr *image[IMG_MAX_SLOTS];
+	__u32 nr;
+};
 
-	if (h->magic != IMG_MAGIC || h->abi != IMG_ABI || end > gen->tier.table_words)
-		return;
+static struct live live_images(const struct generation *gen)
+{
+	struct live l = { .image = { active_image(gen) }, .nr = 1 };
+
+	for (__u32 s = 0; s < tier_slots(&gen->tier); s++) {
+		const struct img_hdr *h = (const void *)slot_at(gen, s);
+
+		if (s != active_slot(gen) && !grace_over(gen->map->retired[s]) &&
+		    h->magic == IMG_MAGIC && h->abi == IMG_ABI &&
+		    h->actions + h->nr_positions * (__u64)(sizeof(struct img_action) / 4) <=
+		    gen->tier.table_words)
+			l.image[l.nr++] = h;
+	}
+	return l;
+}
+
+/* The counter slots of an image. */
+static void mark_image(const struct img_hdr *h, unsigned char *used, __u32 n)
+{
+	const struct img_action *act = (const void *)((const __u32 *)h + h->actions);
+
 	for (__u32 pos = 0; pos < h->nr_positions; pos++)
 		if (act[pos].slot < n)
 			used[act[pos].slot] = 1;
@@ -182,21 +200,22 @@ static void mark_image(const struct generation *gen, __u32 slot, unsigned char *
  * rule in slot 4 is exchanged for another, which gets slot 5, then for a third, in 6;
  * the fourth may have 4 again.
  */
-static int assign_slots(const struct generation *gen, struct ruleset *rs)
+static int assign_slots(const struct generation *gen, const struct live *live,
+			struct ruleset *rs)
 {
 	__u32 n = nr_slots(rs), next = SLOT_FIRST_RULE, total = n;
 	unsigned char *used;
 	size_t c, r;
 
-	if (gen && gen->tier.nr_counters > total)
+	if (live->nr && gen->tier.nr_counters > total)
 		total = gen->tier.nr_counters;
 	for (c = 0; c < rs->nr_chains; c++)
 		total += rs->chains[c]->nr_rules;
 	used = calloc(1, total + 1);
 	if (!used)
 		return -ENOMEM;
-	for (__u32 slot = 0; gen && slot < 2; slot++)
-		mark_image(gen, slot, used, total);
+	for (__u32 i = 0; i < live->nr; i++)
+		mark_image(live->image[i], used, total);
 	for (c = 0; c < rs->nr_chains; c++)
 		for (r = 0; r < rs->chains[c]->nr_rules; r++)
 			used[rs->chains[c]->rules[r]->slot] = 1;
@@ -228,17 +247,22 @@ struct draft {
 static int draft_make(const struct instance *in, struct ruleset *rs, struct draft *d,
 		      struct lower_err *err)
 {
+	struct live live = {};
 	int ret;
 
 	memset(d, 0, sizeof(*d));
 	err->msg[0] = 0;
+	if (in && active_image(&in->gen))
+		live = live_images(&in->gen);
 	ret = ifaces_list(&d->ifs, &d->nr_ifs);
 	if (!ret)
-		ret = assign_slots(in ? &in->gen : NULL, rs);
+		ret = assign_slots(in ? &in->gen : NULL, &live, rs);
 	if (!ret)
-		ret = states_assign(rs, in ? active_image(&in->gen) : NULL, err);
+		ret = states_assign(rs, live.image, live.nr, err);
 	if (!ret)
-		ret = named_assign(rs, in ? active_image(&in->gen) : NULL, err);
+		ret = named_assign(rs, live.image[0], err);
+	if (!ret && live.nr > 1 && named_made(rs, live.image[0]))
+		ret = sync_rcu();	/* their numbers may be in the other images */
 	if (!ret)
 		ret = compile(rs, d->ifs, d->nr_ifs, &d->img, err);
 	if (!ret)

@@ -31,7 +31,7 @@ struct match_state *match_state(struct xt_entry_match *m)
 	return (struct match_state *)(m->data + op->state);
 }
 
-/* Rows that packets may be using at this moment: those of the image in force. */
+/* The rows of an image. */
 static void mark_image(const struct img_hdr *h, bool *used)
 {
 	const __u32 *word = (const __u32 *)h;
@@ -90,16 +90,17 @@ static int rows(struct ruleset *rs, bool *used, __u32 born, struct lower_err *er
 }
 
 /** states_assign() - see state.h */
-int states_assign(struct ruleset *rs, const struct img_hdr *now, struct lower_err *err)
+int states_assign(struct ruleset *rs, const struct img_hdr *const *live, __u32 nr,
+		  struct lower_err *err)
 {
-	__u32 born = now ? now->generation + 1 : 1;
+	__u32 born = nr ? live[0]->generation + 1 : 1;
 	bool *used = calloc(LATE_STATES, sizeof(*used));
 	int ret;
 
 	if (!used)
 		return -ENOMEM;
-	if (now)
-		mark_image(now, used);
+	for (__u32 i = 0; i < nr; i++)
+		mark_image(live[i], used);
 	rows(rs, used, 0, err);
 	ret = rows(rs, used, born ? born : 1, err);
 	free(used);

@@ -19,9 +19,11 @@ struct match_state *match_state(struct xt_entry_match *m);
 
 /*
  * states_assign() - give a row to every match that needs one and has none
- * @now:	the image in force, whose rows are not given away, or NULL
+ * @live, @nr:	the images that packets may be reading, that in force first: their rows are
+ *		not given away
  * Return: 0; -EOPNOTSUPP with err->msg when there are too many; -ENOMEM.
  */
-int states_assign(struct ruleset *rs, const struct img_hdr *now, struct lower_err *err);
+int states_assign(struct ruleset *rs, const struct img_hdr *const *live, __u32 nr,
+		  struct lower_err *err);
 
 #endif /* BPFIPT_STATE_H */
