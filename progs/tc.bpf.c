@@ -77,13 +77,26 @@ static __always_inline int skb_l3_off(struct __sk_buff *skb, __u32 iface_flags)
 	return iface_flags & IFACE_L3 ? 0 : ETH_HLEN;
 }
 
-/* Make the headers linear and read them. Return: 0, or -1: the stack's business. */
+/*
+ * Is the IP header not linear yet? parse_ipv4() reads it in place, and the transport
+ * header through fw_load() if need be. To pull more than that would copy the head of
+ * every segment that TCP sends, since those are clones.
+ */
+static __always_inline int must_pull(const struct __sk_buff *skb, int l3_off)
+{
+	const struct iphdr *iph = (void *)(long)skb->data + l3_off;
+	const void *data_end = (void *)(long)skb->data_end;
+
+	return (const void *)(iph + 1) > data_end || (const void *)iph + iph->ihl * 4 > data_end;
+}
+
+/* Read the headers. Return: 0, or -1: the stack's business. */
 static __always_inline int skb_parse(struct __sk_buff *skb, int l3_off, int csum,
 				     __u32 iface_flags, struct fw_pkt *pkt)
 {
 	__u32 want = l3_off + 60;
 
-	if (skb->data_end - skb->data < want)
+	if (unlikely(must_pull(skb, l3_off)))
 		bpf_skb_pull_data(skb, skb->len < want ? skb->len : want);
 	pkt->ifindex = skb->ifindex;
 	if (parse_ipv4(skb, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
@@ -162,12 +175,12 @@ int fw_egress(struct __sk_buff *skb)
 
 	if (fw_open(&fw, skb))
 		return TC_ACT_SHOT;
-	out = port_of(&fw.img, skb->ifindex);
-	if (out.flags & IFACE_PORT)
-		return TC_ACT_UNSPEC;
 	forwarded = skb->ingress_ifindex && !reject_is_answer(skb);
 	if (forwarded &&
 	    port_of(&fw.img, skb->ingress_ifindex).flags != PORT_UNKNOWN)
+		return TC_ACT_UNSPEC;
+	out = port_of(&fw.img, skb->ifindex);
+	if (out.flags & IFACE_PORT)
 		return TC_ACT_UNSPEC;
 	l3_off = skb_l3_off(skb, out.flags);
 	if (l3_off < 0) {
