@@ -37,12 +37,32 @@ static __always_inline __u32 search(const struct img *im, __u32 rows, __u32 lo, 
 	return lo;
 }
 
+/* LOOKUP_HASH: the class of @key */
+static __always_inline __u32 hash_class(const struct img *im, const struct img_lookup *lk, __u32 key)
+{
+	__u32 at = key_hash(key, lk->shift), mask = hash_slots(lk->shift) - 1, tab = lk->tab, i;
+
+	if (key - lk->base > lk->n)
+		return lk->buckets;
+	for (i = 0; i < HASH_PROBES; i++) {
+		const struct img_range *row = img_record(im, tab + 2 * (__u64)((at + i) & mask));
+
+		if (!row->class)
+			break;
+		if (row->first == key)
+			return row->class;
+	}
+	return lk->buckets;
+}
+
 static __always_inline __u32 lookup_class(const struct img *im, const struct img_lookup *lk, __u32 key)
 {
 	__u32 lo = 0, n = lk->n, rows = lk->tab;
 
 	if (lk->method == LOOKUP_DIRECT)
 		return img_word(im, lk->tab + (key < n ? key : n - 1));
+	if (lk->method == LOOKUP_HASH)
+		return hash_class(im, lk, key);
 	if (lk->method == LOOKUP_TOP) {
 		__u32 base = lk->base, last = lk->buckets - 1, b;
 
@@ -56,8 +76,8 @@ static __always_inline __u32 lookup_class(const struct img *im, const struct img
 	return img_word(im, rows + 2 * lo + 1);
 }
 
-/* One key: its class, and with the last key of a vector the vector's root. */
-static long classify_step(__u32 i, struct fw *fw)
+/* Key number @i: its class, and with the last key of a vector the vector's root. */
+static __always_inline int classify_key(__u32 i, struct fw *fw)
 {
 	struct img im = fw->img;
 	struct walk *w = fw->w;
@@ -94,13 +114,26 @@ static long classify_step(__u32 i, struct fw *fw)
 	return !w->all;
 }
 
+static long classify_step(__u32 i, struct fw *fw)
+{
+	return classify_key(i + 1, fw);
+}
+
+/* The record of position @i of a few list at word @few. */
+static __always_inline const struct img_few_pos *few_pos(const struct img *im, __u32 few, __u32 i)
+{
+	return img_record(im, few + (sizeof(struct img_few) + (__u64)i * sizeof(struct img_few_pos)) / 4);
+}
+
 /* Which positions of the few list w->few agree with the packet's keys? */
 static __always_inline __u32 few_hits(const struct img *im, const struct walk *w)
 {
 	__u32 at = w->few + sizeof(struct img_few) / 4, head = img_word(im, w->few + 1);
 	__u32 nr_terms = head >> 16, hits = 0, pos = 0, any = 0, all = 1, i;
 
-	at += head & 0xffff;
+	at += (head & 0xffff) * (sizeof(struct img_few_pos) / 4);
+	if (!nr_terms)
+		return (1u << (head & 31)) - 1;
 	for (i = 0; i < FEW_MAX_TERMS; i++) {
 		const struct img_term *t;
 		__u32 what, key;
@@ -139,7 +172,8 @@ static __noinline int classify(struct fw *fw)
 	w->all = ~0ull;
 	w->few = 0;
 	w->hits = 0;
-	bpf_loop(img_hdr_word(&fw->img, nr_lookups), classify_step, fw, 0);
+	if (!classify_key(0, fw))	/* mostly the only one */
+		bpf_loop(img_hdr_word(&fw->img, nr_lookups) - 1, classify_step, fw, 0);
 	if (w->few) {
 		struct img im = fw->img;
 

@@ -9,7 +9,8 @@
  *	cursor 3: 4 returns: pop 0, cursor 1, end 3
  *	cursor 1: 1 logs and continues; 2 drops.
  * Each bpf_loop iteration descends to the next candidate or gives up one subtree
- * in which some vector has no bit; what was cut away is never looked at again.
+ * in which some vector has no bit; what was cut away is never looked at again. Most
+ * packets need no step at all: nothing matches, or a few list has the verdict.
  */
 #ifndef BPFIPT_WALK_BPF_H
 #define BPFIPT_WALK_BPF_H
@@ -206,7 +207,7 @@ static long walk_step(__u32 step, struct fw *fw)
 	if (w->few) {
 		if (!m2)
 			return walk_return(fw);
-		pos = img_word(&im, w->few + sizeof(struct img_few) / 4 + lowest_bit(m2));
+		pos = few_pos(&im, w->few, lowest_bit(m2))->pos;
 		w->m2 = m2 & (m2 - 1);
 		if (pos < w->cur)
 			return 0;
@@ -276,6 +277,37 @@ static long walk_step(__u32 step, struct fw *fw)
 	return walk_obey(fw, pos);
 }
 
+/*
+ * walk_short() - the verdict where a few list holds the first that matches, and that is
+ * a plain verdict; or where nothing matches
+ * Return: WALK_*; WALK_ON: it takes walk_step() to know.
+ */
+static __always_inline int walk_short(struct fw *fw, const struct img_hook *h)
+{
+	struct img im = fw->img;
+	const struct walk *w = fw->w;
+	__u32 hits = w->hits, plain, i;
+
+	if (!w->few)
+		return w->all ? WALK_ON : WALK_POLICY;
+	for (i = 0; i < FEW_MAX; i++, hits >>= 1) {
+		const struct img_few_pos *p = few_pos(&im, w->few, i);
+
+		if (!hits)
+			break;
+		if (!(hits & 1) || p->pos < h->start)
+			continue;
+		if (p->pos >= h->end)
+			break;
+		plain = p->plain;
+		if (!plain)
+			return WALK_ON;
+		count_rule(fw, plain & FEW_SLOT);
+		return plain & FEW_ACCEPT ? WALK_ACCEPT : WALK_DROP;
+	}
+	return WALK_POLICY;
+}
+
 /* The short cut of img_hdr.fast. Return: 1: the packet is accepted, and counted. */
 static __always_inline int walk_established(struct fw *fw, const struct img_hook *h, __u32 hook)
 {
@@ -308,12 +340,14 @@ static __noinline int walk_chain(struct fw *fw)
 		w->actions = img_hdr_word(&fw->img, actions);
 		if (features & IMG_F_CT && walk_established(fw, h, hook))
 			return WALK_ACCEPT;
-		w->depth = 0;
-		w->verdict = WALK_ON;
-		w->addrtype[0] = w->addrtype[1] = 0;
 		classify(fw);
-		seek(w, h->start, h->end);
-		bpf_loop(WALK_MAX_STEPS, walk_step, fw, 0);
+		w->verdict = walk_short(fw, h);
+		if (w->verdict == WALK_ON) {
+			w->depth = 0;
+			w->addrtype[0] = w->addrtype[1] = 0;
+			seek(w, h->start, h->end);
+			bpf_loop(WALK_MAX_STEPS, walk_step, fw, 0);
+		}
 		if (early_unsure(w))
 			return WALK_DROP;
 		if (unlikely(w->verdict == WALK_ON)) {

@@ -46,6 +46,19 @@ __u32 imgwalk_class(const __u32 *word, const struct img_lookup *lk, __u32 key)
 
 	if (lk->method == LOOKUP_DIRECT)
 		return tab[key < lk->n ? key : lk->n - 1];
+	if (lk->method == LOOKUP_HASH) {
+		__u32 at = key_hash(key, lk->shift);
+
+		for (__u32 i = 0; i < HASH_PROBES && key - lk->base <= lk->n; i++, at++) {
+			const struct img_range *r = &row[at & (hash_slots(lk->shift) - 1)];
+
+			if (!r->class)
+				break;
+			if (r->first == key)
+				return r->class;
+		}
+		return lk->buckets;
+	}
 	if (lk->method == LOOKUP_TOP) {
 		__u32 b = key > lk->base ? (key - lk->base) >> lk->shift : 0;
 
@@ -66,6 +79,8 @@ static bool few_agrees(const struct img_few *few, __u32 i, const __u32 *key)
 	const struct img_term *t = (const void *)(few->pos + few->nr);
 	bool any = false, all = true;
 
+	if (!few->nr_terms)
+		return true;
 	for (; ; t++) {
 		__u32 k = key[t->key & 0xff];
 
@@ -173,8 +188,9 @@ static __u32 candidate(const __u32 *word, const __u32 *key, const __u32 *root, _
 
 	if (nr && IMG_IS_FEW(root[0])) {
 		for (__u32 i = 0; i < few->nr; i++)
-			if (few->pos[i] >= pos && few->pos[i] < end && few_agrees(few, i, key))
-				return few->pos[i];
+			if (few->pos[i].pos >= pos && few->pos[i].pos < end &&
+			    few_agrees(few, i, key))
+				return few->pos[i].pos;
 		return end;
 	}
 

@@ -10,6 +10,7 @@
 #ifndef BPFIPT_CLASSES_H
 #define BPFIPT_CLASSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
@@ -72,6 +73,7 @@ extern const struct class_limits class_limits_default;
 /*
  * struct classes
  * @vec:	@nr_vec vectors, the most selective first
+ * @alone:	1 when the first one's entries leave so few positions that it decides, else 0
  * @late_keys:	bit per enum fw_key that found no vector: to be tested late
  */
 struct classes {
@@ -80,6 +82,7 @@ struct classes {
 	__u32 nr_kc;
 	struct vector vec[NR_KEYS];
 	__u32 nr_vec;
+	__u32 alone;
 	__u32 late_keys;
 };
 
@@ -94,22 +97,35 @@ int classes_build(struct classes *c, const struct product *const *prod, __u32 nr
 void classes_free(struct classes *c);
 
 /*
- * keyclass_emit() - write a key's lookup table
+ * classes_cross() - vectors from the keys' classes (cross.c)
+ * classes_number() - the bit vectors @id[n] numbered by first appearance: of[n], and the
+ * @nr_roots different ones in a new array
+ */
+int classes_cross(struct classes *c, const struct class_limits *lim);
+int classes_number(const struct vectors *v, const __u32 *id, __u32 n, __u32 *of,
+		   __u32 **rootp, __u32 *nr_roots);
+void vector_free(struct vector *vec);
+
+/*
+ * keyclass_emit() - write a key's lookup table (tables.c)
+ * @alone:	no other key is in its vector
  * @lk:		gets key, method, tab, n and mult (the number of classes)
  */
-void keyclass_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk);
+void keyclass_emit(const struct keyclass *kc, bool alone, struct imgbuf *b, struct img_lookup *lk);
 
 /* keyclass_set_entries() - VECTOR_CLASS: put each class's @entry in its place */
-void keyclass_set_entries(const struct img_lookup *lk, struct imgbuf *b, const __u32 *entry);
+void keyclass_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *entry);
 
 /*
  * few_emit() - the few list of a vector's root (abi/image.h)
  * @vec:	the vector; the other keys of @c are the list's terms
+ * @actions:	where the image has its actions, made already
  * @root:	its bit vector; @node: where the image has it
  * Return: the table's entry: the list's, or @node when there are more positions or
  * terms than a list holds.
  */
 __u32 few_emit(const struct classes *c, const struct vector *vec,
-	       const struct product *const *prod, __u32 root, __u32 node, struct imgbuf *b);
+	       const struct product *const *prod, __u32 actions, __u32 root, __u32 node,
+	       struct imgbuf *b);
 
 #endif /* BPFIPT_CLASSES_H */

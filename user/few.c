@@ -4,7 +4,8 @@
  *
  * 10,000 rules with a source each: the source's class holds one position. What the
  * other vectors would say of it is in its product: `-d X -p udp --sport A --dport B'
- * becomes four terms, and the packet's other keys need no lookup. The list is for
+ * becomes four terms, and the packet's other keys need no lookup; nor does the action
+ * when it is ACCEPT or DROP and no more. The list is for
  * packets whose headers are whole: of a port set { 80, PORT_NONE } only 80 stays
  * when the protocols that the rule allows have ports.
  */
@@ -99,11 +100,31 @@ static int terms_of(const struct product *prod, __u32 keys, struct img_term *t, 
 	return n;
 }
 
-__u32 few_emit(const struct classes *c, const struct vector *vec,
-	       const struct product *const *prod, __u32 root, __u32 node, struct imgbuf *b)
+/* Terms that no key can fail. */
+static bool always(const struct img_term *t, __u32 n)
 {
+	for (__u32 i = 0; i < n; i++)
+		if (t[i].first || t[i].last != 0xffffffffu)
+			return false;
+	return true;
+}
+
+/* img_few_pos.plain of an action. */
+static __u32 plain_of(const struct img_action *act)
+{
+	if (act->late || act->hotdrop & HOTDROP(FORM_WHOLE) || act->slot > FEW_SLOT)
+		return 0;
+	return act->act == ACT_ACCEPT ? FEW_ACCEPT | act->slot :
+	       act->act == ACT_DROP ? FEW_DROP | act->slot : 0;
+}
+
+__u32 few_emit(const struct classes *c, const struct vector *vec,
+	       const struct product *const *prod, __u32 actions, __u32 root, __u32 node,
+	       struct imgbuf *b)
+{
+	__u32 pos[FEW_MAX], keys = 0, at, n = 0, align = 4, words;
 	struct img_term term[FEW_MAX_TERMS];
-	__u32 pos[FEW_MAX + 1], keys = 0, at, n = 0;
+	struct img_few_pos *to;
 	struct img_few few = { .root = node };
 
 	if (!vectors_population(c->store, root) || vectors_population(c->store, root) > FEW_MAX)
@@ -124,9 +145,20 @@ __u32 few_emit(const struct classes *c, const struct vector *vec,
 		pos[n++] = pos[i];
 	}
 	few.nr = n;
-	at = imgbuf_alloc(b, sizeof(few) / 4 + n + few.nr_terms * sizeof(*term) / 4, 2);
+	if (always(term, few.nr_terms))
+		few.nr_terms = 0;
+	words = (sizeof(few) + n * sizeof(*to) + few.nr_terms * sizeof(*term)) / 4;
+	while (align < words && align < LINE)
+		align *= 2;
+	at = imgbuf_alloc(b, words, align);
 	imgbuf_copy(b, at, &few, sizeof(few) / 4);
-	imgbuf_copy(b, at + sizeof(few) / 4, pos, n);
-	imgbuf_copy(b, at + sizeof(few) / 4 + n, term, few.nr_terms * sizeof(*term) / 4);
+	to = imgbuf_at(b, at + sizeof(few) / 4);
+	for (__u32 i = 0; to && i < n; i++) {
+		const struct img_action *all = imgbuf_at(b, actions);
+
+		to[i] = (struct img_few_pos){ pos[i], plain_of(&all[pos[i]]) };
+	}
+	imgbuf_copy(b, at + words - few.nr_terms * sizeof(*term) / 4, term,
+		    few.nr_terms * sizeof(*term) / 4);
 	return at + 1;
 }

@@ -19,8 +19,6 @@
 #include "image.h"
 #include "lower.h"
 
-#define LINE	16	/* words in a cache line */
-
 __u32 imgbuf_alloc(struct imgbuf *b, size_t words, size_t align)
 {
 	size_t at = (b->n + align - 1) & ~(align - 1);
@@ -45,7 +43,7 @@ __u32 imgbuf_alloc(struct imgbuf *b, size_t words, size_t align)
 }
 
 /* Smallest power of two that leaves a table of @n entries half empty. */
-static size_t hash_slots(size_t n)
+static size_t half_empty(size_t n)
 {
 	size_t slots = 4;
 
@@ -91,7 +89,7 @@ static int emit_ifaces(const struct plan *plan, struct imgbuf *b, struct img_hdr
 {
 	size_t at = b->n;
 
-	for (size_t slots = hash_slots(plan->nr_iface); slots <= MAX_SLOTS; slots *= 2) {
+	for (size_t slots = half_empty(plan->nr_iface); slots <= MAX_SLOTS; slots *= 2) {
 		b->n = at;
 		hdr->iftab = imgbuf_alloc(b, slots * sizeof(struct img_iface) / 4, LINE);
 		hdr->iftab_mask = slots - 1;
@@ -107,7 +105,7 @@ static int emit_macs(const struct plan *plan, struct imgbuf *b, struct img_hdr *
 {
 	size_t at = b->n;
 
-	for (size_t slots = hash_slots(plan->nr_mac); slots <= MAX_SLOTS; slots *= 2) {
+	for (size_t slots = half_empty(plan->nr_mac); slots <= MAX_SLOTS; slots *= 2) {
 		b->n = at;
 		hdr->mactab = imgbuf_alloc(b, slots * sizeof(struct img_mac) / 4, 2);
 		hdr->mactab_mask = slots - 1;
@@ -225,7 +223,7 @@ static void emit_actions(const struct plan *plan, __u32 late_keys, struct imgbuf
 
 /* Entries of a vector, one per bit vector: nodes, or for the first vector few lists. */
 static __u32 *emit_entries(struct classes *c, __u32 i, const struct product *const *prod,
-			   struct imgbuf *b)
+			   __u32 actions, struct imgbuf *b)
 {
 	const struct vector *vec = &c->vec[i];
 	__u32 *entry = malloc(vec->nr_roots * sizeof(*entry));
@@ -233,7 +231,7 @@ static __u32 *emit_entries(struct classes *c, __u32 i, const struct product *con
 	for (__u32 r = 0; entry && r < vec->nr_roots; r++)
 		entry[r] = vectors_emit(c->store, vec->root[r], b);
 	for (__u32 r = 0; entry && !i && r < vec->nr_roots; r++)
-		entry[r] = few_emit(c, vec, prod, vec->root[r], entry[r], b);
+		entry[r] = few_emit(c, vec, prod, actions, vec->root[r], entry[r], b);
 	b->failed |= !entry;
 	return entry;
 }
@@ -250,7 +248,7 @@ static void emit_classes(struct classes *c, const struct product *const *prod,
 	}
 	for (__u32 i = 0; i < c->nr_vec; i++)
 		for (__u32 k = 0; k < c->vec[i].nr_keys; k++)
-			keyclass_emit(c->vec[i].kc[k], b, &lk[n++]);
+			keyclass_emit(c->vec[i].kc[k], c->vec[i].nr_keys == 1, b, &lk[n++]);
 	n = 0;
 	for (__u32 i = 0; i < c->nr_vec; i++) {
 		n += c->vec[i].nr_keys;
@@ -261,7 +259,7 @@ static void emit_classes(struct classes *c, const struct product *const *prod,
 	for (__u32 i = 0; i < c->nr_vec; i++) {
 		const struct vector *vec = &c->vec[i];
 
-		__u32 *entry = emit_entries(c, i, prod, b);
+		__u32 *entry = emit_entries(c, i, prod, hdr->actions, b);
 
 		at += vec->nr_keys;
 		if (vec->nr_keys == 1)

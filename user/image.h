@@ -31,6 +31,8 @@ struct imgbuf {
 	bool failed;
 };
 
+#define LINE	16	/* words in a cache line */
+
 /* imgbuf_alloc() - @words zeroed words at a multiple of @align (a power of two) */
 __u32 imgbuf_alloc(struct imgbuf *b, size_t words, size_t align);
 

@@ -40,10 +40,15 @@ static __u64 mask_at(const __u32 *word, __u32 at)
 	return word[at] | (__u64)word[at + 1] << 32;
 }
 
+static __u32 rows_of(const struct img_lookup *lk)
+{
+	return lk->method == LOOKUP_HASH ? hash_slots(lk->shift) : lk->n;
+}
+
 /* Boundaries of a lookup: "first:class", the class being the entry of VECTOR_CLASS. */
 static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
 {
-	static const char *const method[] = { "direct", "range", "top" };
+	static const char *const method[] = { "direct", "range", "top", "hash" };
 	const __u32 *first = word + lk->tab;
 
 	fprintf(f, "  %s %s", key_name[lk->key], method[lk->method]);
@@ -56,8 +61,11 @@ static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
 
 		if (lk->method == LOOKUP_TOP)
 			row = (const void *)(first + top_rows(lk->buckets));
-		for (__u32 i = 0; i < lk->n; i++)
-			fprintf(f, " %u:%u", row[i].first, row[i].class);
+		for (__u32 i = 0; i < rows_of(lk); i++)
+			if (row[i].class || lk->method != LOOKUP_HASH)
+				fprintf(f, " %u:%u", row[i].first, row[i].class);
+		if (lk->method == LOOKUP_HASH)
+			fprintf(f, " else:%u", lk->buckets);
 	}
 	fprintf(f, "\n");
 }
@@ -104,11 +112,14 @@ static void dump_classes(FILE *f, const __u32 *word, const struct img_lookup *lk
 
 	if (lk->method == LOOKUP_TOP)
 		row = (const void *)(word + lk->tab + top_rows(lk->buckets));
-	for (__u32 i = 0; i < lk->n; i++) {
+	for (__u32 i = 0; i < rows_of(lk); i++) {
 		__u32 entry = lk->method == LOOKUP_DIRECT ? word[lk->tab + i] : row[i].class;
 
-		dump_vector(f, word, entry, entry);
+		if (entry)
+			dump_vector(f, word, entry, entry);
 	}
+	if (lk->method == LOOKUP_HASH)
+		dump_vector(f, word, lk->buckets, lk->buckets);
 }
 
 static void dump_lookups(FILE *f, const __u32 *word, bool vectors)

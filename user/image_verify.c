@@ -105,6 +105,20 @@ static bool root_ok(struct check *c, __u32 at)
 	return true;
 }
 
+/* What a few list says that a position does is what its action says. */
+static bool plain_ok(const struct check *c, const struct img_few_pos *p)
+{
+	const struct img_action *act = (const void *)(c->word + c->h->actions);
+
+	if (!p->plain)
+		return true;
+	act += p->pos;
+	return !act->late && !(act->hotdrop & HOTDROP(FORM_WHOLE)) &&
+	       ((p->plain == (FEW_ACCEPT | act->slot) && act->act == ACT_ACCEPT) ||
+		(p->plain == (FEW_DROP | act->slot) && act->act == ACT_DROP)) &&
+	       act->slot <= FEW_SLOT;
+}
+
 /* A few list: its root is good, its positions exist, its terms are framed. */
 static bool few_ok(struct check *c, __u32 at)
 {
@@ -117,10 +131,12 @@ static bool few_ok(struct check *c, __u32 at)
 	if (c->seen[at] & SEEN_FEW)
 		return true;
 	if (!root_ok(c, few->root) || few->nr > FEW_MAX || few->nr_terms > FEW_MAX_TERMS ||
-	    !inside(c, at, 1, sizeof(*few) / 4 + few->nr + few->nr_terms * sizeof(*t) / 4))
+	    !inside(c, at, 1, (sizeof(*few) + few->nr * sizeof(few->pos[0]) +
+			       few->nr_terms * sizeof(*t)) / 4))
 		return false;
 	for (__u32 i = 0; i < few->nr; i++)
-		if (few->pos[i] >= c->h->nr_positions || (i && few->pos[i] <= few->pos[i - 1]))
+		if (few->pos[i].pos >= c->h->nr_positions ||
+		    (i && few->pos[i].pos <= few->pos[i - 1].pos) || !plain_ok(c, &few->pos[i]))
 			return false;
 	t = (const void *)(few->pos + few->nr);
 	for (__u32 i = 0; i < few->nr_terms; i++) {
@@ -129,7 +145,7 @@ static bool few_ok(struct check *c, __u32 at)
 			return false;
 		ends += !!(t[i].key & FEW_POS);
 	}
-	if (ends != few->nr || (few->nr_terms && !(t[few->nr_terms - 1].key & FEW_POS)))
+	if (few->nr_terms && (ends != few->nr || !(t[few->nr_terms - 1].key & FEW_POS)))
 		return false;
 	c->seen[at] |= SEEN_FEW;
 	return true;
@@ -192,6 +208,34 @@ static bool top_ok(struct check *c, const struct img_lookup *lk, bool first_vect
 	return top[lk->buckets] == lk->n - 1;
 }
 
+/* Each slot in use is found by its key, and by it alone. */
+static bool hash_ok(struct check *c, const struct img_lookup *lk, bool first)
+{
+	const struct img_range *row = (const void *)(c->word + lk->tab);
+	__u32 slots = hash_slots(lk->shift);
+
+	if (lk->shift < 12 || lk->shift > 29 || lk->vector != VECTOR_CLASS ||
+	    !inside(c, lk->tab, slots, 2) || !entry_ok(c, lk->buckets, first))
+		return false;
+	for (__u32 i = 0; i < slots; i++) {
+		__u32 at = key_hash(row[i].first, lk->shift), probe = 0;
+
+		if (!row[i].class)
+			continue;
+		if (row[i].first - lk->base > lk->n)
+			return false;
+		while (((at + probe) & (slots - 1)) != i) {
+			const struct img_range *r = &row[(at + probe) & (slots - 1)];
+
+			if (!r->class || r->first == row[i].first || ++probe == HASH_PROBES)
+				return false;
+		}
+		if (!entry_ok(c, row[i].class, first))
+			return false;
+	}
+	return true;
+}
+
 static bool lookup_ok(struct check *c, const struct img_lookup *lk, bool first)
 {
 	if (lk->key >= NR_KEYS || !lk->mult || !lk->n)
@@ -203,6 +247,8 @@ static bool lookup_ok(struct check *c, const struct img_lookup *lk, bool first)
 		return rows_ok(c, lk, lk->tab, first);
 	case LOOKUP_TOP:
 		return top_ok(c, lk, first);
+	case LOOKUP_HASH:
+		return hash_ok(c, lk, first);
 	}
 	return false;
 }

@@ -27,9 +27,10 @@
  *    and meets the candidates in order. Each has an action record.
  * 5. The first vector's table may hold a *few* list in place of a root (an odd word):
  *    the handful of positions in it, with what the vectors behind it would say of
- *    each as plain ranges. One look at two cache lines then replaces the other
- *    vectors, whose tables a packet of a new flow would find in no cache. It is the
- *    most selective vector, so that plain addresses need no more.
+ *    each as plain ranges, and what each does when that is a plain verdict. One look
+ *    at one cache line then replaces the other vectors, the walk and the action,
+ *    whose tables a packet of a new flow would find in no cache. It is the most
+ *    selective vector, so that plain addresses need no more.
  *
  * Worked example. Three rules in INPUT:
  *	0: -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT
@@ -173,18 +174,24 @@ struct img_hdr {
  * struct img_few - the only positions that a first vector's entry holds
  * @root:	the same as a bit vector, for packets of another form than FORM_WHOLE
  * @nr:		positions
- * @nr_terms:	of all positions together
+ * @nr_terms:	of all positions together; 0: all of them agree
  * @pos:	ascending; then @nr_terms struct img_term follow in the same order
  *
  * A term says first <= key <= last. Those of one key are alternatives, the last
  * one marked FEW_KEY; all keys of a position must agree, its last term is marked
- * FEW_POS. A position has at least one term.
+ * FEW_POS. When there are terms, each position has at least one. A list of up to a
+ * cache line lies in one.
  */
+struct img_few_pos {
+	__u32 pos;
+	__u32 plain;	/* FEW_ACCEPT or FEW_DROP | counter slot: all that it does; or 0 */
+};
+
 struct img_few {
 	__u32 root;
 	__u16 nr;
 	__u16 nr_terms;
-	__u32 pos[];
+	struct img_few_pos pos[];
 };
 
 struct img_term {
@@ -193,6 +200,9 @@ struct img_term {
 	__u32 last;
 };
 
+#define FEW_ACCEPT	0x80000000u
+#define FEW_DROP	0x40000000u
+#define FEW_SLOT	0x3fffffffu	/* counter slot */
 #define FEW_KEY		0x100u
 #define FEW_POS		0x200u
 #define FEW_MAX		4	/* positions */
@@ -213,7 +223,7 @@ struct img_term {
  *		only lookup of its vector, class = entry.
  *		With nr_positions > 0 there is at least one vector
  *
- * @base, @shift, @buckets: TOP only
+ * @base, @shift, @buckets: TOP and HASH
  *
  * LOOKUP_DIRECT: class = word[tab + key].
  * LOOKUP_RANGE:  struct img_range[n], @first ascending, the first one 0; the class
@@ -223,12 +233,19 @@ struct img_term {
  *		  min((key - base) >> shift, buckets - 1), and a key of bucket b finds
  *		  its row in [top[b], top[b + 1]], inclusive. There are about as many
  *		  buckets as rows, so that the search is a step or two however many.
+ * LOOKUP_HASH:	  struct img_range[1 << (32 - shift)]: keys with a class of their own, from
+ *		  @base to @base + @n, each within HASH_PROBES slots of key_hash() with none
+ *		  free before it; @class 0: a free slot. All other keys are of class
+ *		  @buckets. Only with VECTOR_CLASS, whose classes are never 0.
  */
 enum img_method {
 	LOOKUP_DIRECT,
 	LOOKUP_RANGE,
 	LOOKUP_TOP,
+	LOOKUP_HASH,
 };
+
+#define HASH_PROBES	16
 
 /* A key's classes: keys from @first up to the next row's. One cache line holds 8. */
 struct img_range {
@@ -249,6 +266,18 @@ struct img_lookup {
 	__u32 base;
 	__u32 buckets;
 };
+
+/* Slots of a HASH lookup's table. */
+static inline __u32 hash_slots(__u32 shift)
+{
+	return 1u << ((32 - shift) & 31);
+}
+
+/* Slot of a key in a HASH lookup's table; linear probing from there. */
+static inline __u32 key_hash(__u32 key, __u32 shift)
+{
+	return key * 0x9e3779b1u >> (shift & 31);
+}
 
 /* Word of a TOP lookup's rows, relative to its @tab. */
 static inline __u32 top_rows(__u32 buckets)
@@ -395,7 +424,8 @@ _Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 16), "img_hdr")
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");
 _Static_assert(sizeof(struct img_lookup) == 32, "img_lookup");
 _Static_assert(sizeof(struct img_range) == 8, "img_range");
-_Static_assert(sizeof(struct img_few) == 8 && sizeof(struct img_term) == 12, "few list");
+_Static_assert(sizeof(struct img_few) == 8 && sizeof(struct img_few_pos) == 8 &&
+	       sizeof(struct img_term) == 12, "few list: one position with four terms in a line");
 _Static_assert(sizeof(struct img_iface) == 20, "img_iface");
 _Static_assert(sizeof(struct img_mac) == 8, "img_mac");
 _Static_assert(sizeof(struct img_action) == 32, "img_action: two per cache line");

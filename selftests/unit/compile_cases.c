@@ -268,8 +268,79 @@ static void test_late_keys(void)
 	bench_free(&b);
 }
 
-/* Damaged images: refused, or harmless to walk and to print. */
-static void test_damage(__u64 seed)
+static const struct img_lookup *first_lookup(void)
+{
+	return (const void *)(img.word + ((const struct img_hdr *)img.word)->lookups);
+}
+
+/* @n sources dropped, the i-th one i * @step; the last also with a port. */
+static bool blacklist(struct bench *b, __u32 n, __u32 step)
+{
+	struct product *p = NULL;
+	bool good;
+
+	bench_init(b);
+	for (__u32 i = 1; i <= n; i++) {
+		p = bench_rule(b, b->rs.chains[0], ACT_DROP, NULL, false, 1)->prod;
+		product_range(p, KEY_SADDR, i * step, i * step);
+	}
+	product_range(p, KEY_DPORT, 80, 80);
+	good = !build(b, NULL);
+	for (__u32 i = 1; i <= n && good; i++)
+		good = WALKS(HOOK_INPUT, i * step, i < n ? i : 80, IMGWALK_DROP, RULE(i - 1));
+	return good && WALKS(HOOK_INPUT, n * step, 81, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
+	       WALKS(HOOK_INPUT, 0, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
+	       WALKS(HOOK_INPUT, n * step + 1, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
+	       WALKS(HOOK_INPUT, step + 1, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
+	       WALKS(HOOK_INPUT, ~0u, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT));
+}
+
+static void test_blacklist(void)
+{
+	struct bench b;
+
+	ok(blacklist(&b, 1000, 60013) && first_lookup()->method == LOOKUP_HASH &&
+	   first_lookup()->vector == VECTOR_CLASS, "sources to be dropped are hashed");
+	image_free(&img);
+	bench_free(&b);
+	/* 0x0e8b2f51 * 0x9e3779b1 == 1: i-th source, hash i */
+	ok(blacklist(&b, 100, 0x0e8b2f51) && first_lookup()->method == LOOKUP_TOP,
+	   "sources of one hash are searched instead");
+	image_free(&img);
+	bench_free(&b);
+}
+
+/* Plain verdicts are in the few list; a rule that must do more goes through its action. */
+static void test_plain(void)
+{
+	const struct img_few *few;
+	struct product *p;
+	struct bench b;
+	bool good;
+
+	bench_init(&b);
+	for (__u32 i = 0; i < 3; i++) {
+		p = bench_rule(&b, b.rs.chains[0], i == 1 ? ACT_DROP : ACT_CONTINUE, NULL, false, 1)->prod;
+		product_range(p, KEY_SADDR, 5 << 20, 5 << 20);
+		product_range(p, KEY_SADDR, (5 + i) << 25, (5 + i) << 25);
+		proto_tcp(p);
+	}
+	good = !build(&b, NULL) &&
+	       WALKS(HOOK_INPUT, 5 << 20, 9, IMGWALK_DROP, RULE(0), RULE(1)) &&
+	       WALKS(HOOK_INPUT, 7 << 25, 9, IMGWALK_ACCEPT, RULE(2), SLOT_POLICY(HOOK_INPUT)) &&
+	       IMG_IS_FEW(imgwalk_class(img.word, first_lookup(), 5 << 20));
+	if (good) {
+		few = (const void *)(img.word + imgwalk_class(img.word, first_lookup(), 5 << 20) - 1);
+		good = few->nr == 3 && few->pos[1].plain == (FEW_DROP | RULE(1)) &&
+		       !few->pos[0].plain && !few->pos[2].plain;
+	}
+	ok(good, "a few list has the plain verdicts");
+	image_free(&img);
+	bench_free(&b);
+}
+
+/* Damaged images: refused, or harmless to walk and to print. @hash: of the other kind */
+static void test_damage(__u64 seed, bool hash)
 {
 	struct prng r = { seed };
 	unsigned int accepted = 0, rounds = 3000;
@@ -285,7 +356,7 @@ static void test_damage(__u64 seed)
 					       i % 12 ? ACT_DROP : ACT_JUMP,
 					       i % 12 ? NULL : user, false, 1)->prod;
 
-		product_range(p, KEY_SADDR, i * 7, i * 9 + 3);
+		product_range(p, KEY_SADDR, hash ? i * 70001 : i * 7, hash ? i * 70001 : i * 9 + 3);
 		product_range(p, KEY_DPORT, i % 5, 3000 + i % 7);
 		if (i % 50 == 1) {
 			p->late = need(calloc(2, sizeof(*p->late)));
@@ -293,7 +364,8 @@ static void test_damage(__u64 seed)
 			p->late_words = 2;
 		}
 	}
-	if (build(&b, &(struct class_limits){ 0, 0, 1u << 20, 1u << 18, IMG_MAX_VECTORS }) || !null) {
+	if (build(&b, &(struct class_limits){ 0, 0, 1u << 20, 1u << 18, IMG_MAX_VECTORS }) || !null ||
+	    (first_lookup()->method == LOOKUP_HASH) != hash) {
 		ok(false, "the image to damage");
 		return;
 	}
@@ -312,7 +384,8 @@ static void test_damage(__u64 seed)
 		}
 		copy = need(realloc(copy, (len + 1) * sizeof(*copy)));	/* ASAN sees the end */
 		if (!image_verify(copy, len)) {
-			struct imgwalk w = { .key = { [KEY_SADDR] = i % 2000, [KEY_DPORT] = i } };
+			struct imgwalk w = { .key = { [KEY_SADDR] = hash ? i % 200 * 70001 : i % 2000,
+						      [KEY_DPORT] = i } };
 
 			accepted++;
 			if (i % 16 == 0)
@@ -339,6 +412,9 @@ int main(int argc, char **argv)
 	test_empty_chains();
 	test_too_big();
 	test_late_keys();
-	test_damage(argc > 1 ? strtoull(argv[1], NULL, 0) : 1);
+	test_blacklist();
+	test_plain();
+	for (int hash = 0; hash < 2; hash++)
+		test_damage(argc > 1 ? strtoull(argv[1], NULL, 0) : 1, hash);
 	return tap_end();
 }
