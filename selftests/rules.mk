@@ -31,6 +31,6 @@ $(O)/inject: $(O)/tools/inject.o $(O)/tools/frame.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ -o $@
 
-tests: $(TESTS) $(O)/inject $(O)/bench/blast ## build the test programs
+tests: $(TESTS) $(O)/inject $(O)/bench/blast $(O)/verstat ## build the test programs
 
 -include $(TEST_SKELS:%.skel.h=%.bpf.d) $(RING_SRCS:%.c=$(O)/%.d) $(TOOL_SRCS:%.c=$(O)/%.d)

@@ -6,6 +6,7 @@
 #
 # What it says is compared with what then works. A release that should have a part must
 # be said to have it; one before may (parts are carried back), if it then works, too.
+# And every program loads, with all that a ruleset may ask for.
 
 . "$(dirname "$0")/../lib.sh"
 need root
@@ -80,6 +81,16 @@ for hook in netfilter hybrid; do
 	tap_same "and says why not" $rc "$(grep -c 'hook needs netfilter-links, which Linux 6.4 has' "$TMP/err")"
 	fw -clean
 done
+# The most that a ruleset can ask for: the objects' own knobs leave nothing out.
+for obj in tc xdp early netfilter; do
+	text="$obj: every program loads with every part"
+	if [ $obj = netfilter ] && [ "$(says netfilter-links)" = no ]; then
+		tap_skip "$text" "no netfilter links"
+	else
+		tap_check "$text" "$BUILD/verstat" "$BUILD/$obj.bpf.o"
+	fi
+done
+
 tap_same "a kernel without tcx links" "no, Linux 6.6 has it: clsact filters stand in" \
 	"$(BPFIPT_NO_TCX=1 fw "" status | sed -n 's/^kernel tcx-links *//p')"
 tap_done
