@@ -3,7 +3,7 @@
  * blast.c - what does a packet cost in each of several worlds?
  *
  *	blast run [-r ROUNDS] [-t MS] [-n FRAMES] [-c CPU] [-d N] TEMPLATES WORLD...
- *	blast flood SECONDS TEMPLATES WORLD
+ *	blast flood [-p PACKETS-PER-SECOND -c CPU] SECONDS TEMPLATES WORLD
  *	blast attach NETNS DEV PROG [ADDRESSES]		PROG: sink, hash_drop
  *
  * A WORLD is NAME:NETNS:IN:OUT: frames are redirected into device IN of that
@@ -17,9 +17,12 @@
  * only the first packets of a flow cost. Output lines, MS milliseconds each:
  *
  *	NAME ROUND FRAMES NS-PER-FRAME SHARE-DELIVERED
+ *	NAME sent FRAMES			at the end, all of its frames
  *
- * A flood measures nothing: at the priority of everybody else it sends into one world
- * until SIGTERM, or for so many seconds, and says how many frames that were.
+ * A flood measures nothing: it sends into one world until SIGTERM, or for so many
+ * seconds, and says how many frames that were. Without -p it sends as fast as it can at
+ * the priority of everybody else; with it at that rate, if the CPU can, ahead of every
+ * process on it as packets from a wire would be.
  *
  * Exit: 0; 1 when a world delivered another number of frames than -d asks for
  * (1: all of them, 0: none); 2 for trouble.
@@ -30,11 +33,13 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/prctl.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
@@ -47,6 +52,7 @@
 #define MOST_FRAMES	(1u << 20)
 #define MAX_WORLDS	32
 #define FLOOD		4096	/* frames between two looks at the clock */
+#define FLOOD_TICKS	20	/* lots of frames a second with -p: making a page pool takes 20 ms */
 
 /* @frames: per burst, from the first one's speed */
 struct world {
@@ -57,6 +63,7 @@ struct world {
 	int fd;
 	unsigned int ifindex;
 	unsigned int frames;
+	unsigned long long sent;
 };
 
 static void die(const char *what)
@@ -95,7 +102,7 @@ static unsigned long long rx_packets(const char *dev)
  * Return: nanoseconds per frame, by the kernel's own clock, which stands still while
  * it makes the page pool and while it lets others run.
  */
-static unsigned int burst(struct blast *skel, const struct world *w, unsigned int frames)
+static unsigned int burst(struct blast *skel, struct world *w, unsigned int frames)
 {
 	char data[sizeof(struct blast_frame)] = "";
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = sizeof(data),
@@ -104,6 +111,7 @@ static unsigned int burst(struct blast *skel, const struct world *w, unsigned in
 	skel->bss->out_ifindex = w->ifindex;
 	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.blast), &opts) && errno != EINTR)
 		die("BPF_PROG_TEST_RUN");
+	w->sent += frames;
 	return opts.duration ? opts.duration : 1;
 }
 
@@ -212,36 +220,75 @@ static int run(int argc, char **argv)
 				nr_bad++;
 		}
 	}
+	for (struct world *w = world; w < world + n; w++)
+		printf("%s sent %llu\n", w->name, w->sent);
 	blast__destroy(skel);
 	return nr_bad ? 1 : 0;
 }
 
-static volatile sig_atomic_t stopped;
-
-static void stop(int sig)
+static long long ns_between(const struct timespec *from, const struct timespec *to)
 {
-	stopped = 1;
+	return (to->tv_sec - from->tv_sec) * 1000000000ll + to->tv_nsec - from->tv_nsec;
+}
+
+/* Sleep until a tick after the last one; ticks that went by are not made up for. */
+static void tick(struct timespec *next)
+{
+	struct timespec now;
+
+	next->tv_nsec += 1000000000 / FLOOD_TICKS;
+	if (next->tv_nsec >= 1000000000) {
+		next->tv_nsec -= 1000000000;
+		next->tv_sec++;
+	}
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (ns_between(next, &now) > 0)
+		*next = now;
+}
+
+/* Until then SIGTERM waits: a run that it cut short would not say how many it sent. */
+static bool stopped(void)
+{
+	sigset_t pending;
+
+	return !sigpending(&pending) && sigismember(&pending, SIGTERM);
 }
 
 static int flood(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = stop };
-	unsigned long long frames = 0;
+	int rate = 0, cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1, opt;
+	struct timespec next;
 	struct world w = {};
 	struct blast *skel;
+	sigset_t term;
 	time_t end;
 
-	if (argc != 4)
+	while ((opt = getopt(argc, argv, "p:c:")) != -1)
+		switch (opt) {
+		case 'p': rate = atoi(optarg); break;
+		case 'c': cpu = atoi(optarg); break;
+		default: return 2;
+		}
+	if (argc - optind != 3)
 		return 2;
-	sigaction(SIGTERM, &sa, NULL);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	skel = blast__open_and_load();
 	if (!skel)
 		die("load");
-	load_templates(skel, argv[2]);
-	world_parse(&w, argv[3]);
-	for (end = time(NULL) + atoi(argv[1]); !stopped && time(NULL) < end; frames += FLOOD)
-		burst(skel, &w, FLOOD);
-	printf("%llu\n", frames);
+	load_templates(skel, argv[optind + 1]);
+	world_parse(&w, argv[optind + 2]);
+	if (rate)
+		pin_to(cpu);
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	for (end = time(NULL) + atoi(argv[optind]); !stopped() && time(NULL) < end; ) {
+		burst(skel, &w, rate ? rate / FLOOD_TICKS : FLOOD);
+		if (rate)
+			tick(&next);
+	}
+	printf("%llu\n", w.sent);
 	blast__destroy(skel);
 	return 0;
 }
@@ -285,6 +332,7 @@ static int attach(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return run(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "flood"))

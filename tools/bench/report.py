@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""report.py - results as CSV, tables in reStructuredText, and gnuplot's SVG"""
+"""
+report.py - results as CSV, tables in reStructuredText, and gnuplot's SVG
+
+A cell is the median of the rounds, the quartiles, and the ratio to the first contender of
+the row: the median and the quartiles of the ratios round by round.
+"""
 import csv
 import os
 import platform
+import shutil
 import subprocess
 import time
 
+from measure import middle
 from world import REPO
 
 
@@ -16,7 +23,7 @@ def line(cmd):
 def machine():
     return [
         ("date", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())),
-        ("commit", line("git describe --always --dirty")),
+        ("commit", line("git describe --always --dirty --abbrev=12")),
         ("processor", "%s, %d CPUs" % (line("sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1"),
                                        os.cpu_count())),
         ("memory", line("awk '/MemTotal/ {printf \"%d MB\", $2 / 1024}' /proc/meminfo")),
@@ -36,7 +43,9 @@ def table(out, head, rows):
     cells = [head] + rows
     width = [max(len(r[i]) for r in cells) for i in range(len(head))]
     rule = "  ".join("=" * w for w in width)
-    out += [rule, "  ".join(c.ljust(w) for c, w in zip(head, width)).rstrip(), rule]
+    out.append(rule)
+    if any(head):
+        out += ["  ".join(c.ljust(w) for c, w in zip(head, width)).rstrip(), rule]
     out += ["  ".join(c.ljust(w) for c, w in zip(r, width)).rstrip() for r in rows]
     out += [rule, ""]
 
@@ -75,37 +84,73 @@ def groups(rows):
     return seen
 
 
-def write(out_dir, rows, notes):
-    os.makedirs(out_dir, exist_ok=True)
-    with open(os.path.join(out_dir, "results.csv"), "w", newline="") as f:
+def ratios(values, base):
+    """@values over @base, round by round where there are as many."""
+    if len(values) == len(base):
+        return middle([v / b for v, b in zip(values, base) if b] or [0])
+    mid = middle(base)[1]
+    return tuple(v / mid if mid else 0 for v in middle(values))
+
+
+def write_csv(path, rows):
+    first = {}
+    with open(path, "w", newline="") as f:
         w = csv.writer(f, lineterminator="\n")
-        w.writerow(("workload", "x", "series", "contender", "unit", "median", "low", "high"))
-        w.writerows((*r[:5], *("%.4g" % v for v in r[5:])) for r in rows)
-    out = ["Benchmarks", "==========", "",
-           "Written by ``make bench``; how to read it and what is measured: ``Documentation/performance.rst``.",
-           "A figure is the median of the rounds, with the lowest and highest round, and its ratio to the",
-           "first contender of the row.", ""]
-    table(out, ("", ""), [(a, b) for a, b in machine()])
-    for (workload, series, unit), rs in groups(rows).items():
-        title = "%s: %s, %s" % (workload, series, unit)
-        xs = list(dict.fromkeys(r[1] for r in rs))
-        contenders = list(dict.fromkeys(r[3] for r in rs))
-        by = {(r[1], r[3]): r[5:] for r in rs}
-        out += [title, "-" * len(title), ""]
-        name = "%s-%s-%s.svg" % (workload, series, unit.split("/")[0].replace(" ", "-"))
-        if len(xs) > 1:
-            plot(os.path.join(out_dir, name), title, unit, xs, contenders, lambda x, c: by.get((x, c)))
-            out += [".. image:: " + name, ""]
-        lines = []
-        for x in xs:
-            first = next((by[x, c][0] for c in contenders if (x, c) in by), None)
-            cells = [str(x)]
-            for c in contenders:
-                v = by.get((x, c))
-                cells.append("--" if not v else "%s (%s-%s) %.2fx" % (
-                    short(v[0]), short(v[1]), short(v[2]), v[0] / first if first else 0))
-            lines.append(cells)
+        w.writerow(("workload", "x", "series", "contender", "unit", "rounds", "median", "q1", "q3",
+                    "against", "ratio", "ratio_q1", "ratio_q3"))
+        for workload, x, series, contender, unit, values in rows:
+            base = first.setdefault((workload, x, series, unit), (contender, values))
+            low, mid, high = middle(values)
+            rlow, rmid, rhigh = ratios(values, base[1])
+            w.writerow((workload, x, series, contender, unit, len(values),
+                        *("%.5g" % v for v in (mid, low, high)), base[0],
+                        *("%.4g" % v for v in (rmid, rlow, rhigh))))
+
+
+def cell(values, base):
+    if not values:
+        return "--"
+    low, mid, high = middle(values)
+    text = "%s (%s-%s)" % (short(mid), short(low), short(high))
+    if not base or base is values:
+        return text
+    low, mid, high = ratios(values, base)
+    return text + " %.2fx (%.2f-%.2f)" % (mid, low, high)
+
+
+def section(out, out_dir, title, name, rs):
+    """One table, a row for each x, and its plot."""
+    xs = list(dict.fromkeys(r[1] for r in rs))
+    contenders = list(dict.fromkeys(r[3] for r in rs))
+    by = {(r[1], r[3]): r[5] for r in rs}
+    out += [title, "-" * len(title), ""]
+    if len(xs) > 1 and shutil.which("gnuplot"):
+        def point(x, c):
+            low, mid, high = middle(by.get((x, c)) or [0])
+            return (mid, low, high) if mid else None
+        plot(os.path.join(out_dir, name), title, rs[0][4], xs, contenders, point)
+        out += [".. image:: " + name, ""]
+    lines = []
+    for x in xs:
+        base = next((by[x, c] for c in contenders if (x, c) in by), None)
+        lines.append([x] + [cell(by.get((x, c)), base) for c in contenders])
+    if len(contenders) > 4:	# a row for each contender is narrower
+        table(out, ["", *xs], [[c] + [r[i + 1] for r in lines] for i, c in enumerate(contenders)])
+    else:
         table(out, ["", *contenders], lines)
+
+
+def write(out_dir, described, rows, notes):
+    os.makedirs(out_dir, exist_ok=True)
+    write_csv(os.path.join(out_dir, "results.csv"), rows)
+    out = ["Benchmarks", "==========", "",
+           "Written by ``make bench``; what is measured, and how: ``Documentation/performance.rst``.",
+           "A figure is the median of the rounds with its quartiles, then its ratio to the first",
+           "contender that has one, the median and quartiles of the ratios round by round.", ""]
+    table(out, ("", ""), described)
+    for (workload, series, unit), rs in groups(rows).items():
+        name = "%s-%s-%s.svg" % (workload, series, unit.split("/")[0].replace(" ", "-"))
+        section(out, out_dir, "%s: %s, %s" % (workload, series, unit), name, rs)
     if notes:
         out += ["Notes", "-----", ""] + ["* " + n for n in notes] + [""]
     with open(os.path.join(out_dir, "summary.rst"), "w") as f:

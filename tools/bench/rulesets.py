@@ -42,10 +42,14 @@ def iptables_rule(chain, r):
 
 
 class Rules:
-    """A chain of rules, its policy, and literal rules that come before it."""
+    """
+    A chain of rules and its policy. Literal rules may come before them, in iptables'
+    words, or after them, each as (iptables' words, nft's words).
+    """
 
-    def __init__(self, rules, policy, chain="FORWARD", before=()):
-        self.rules, self.policy, self.chain, self.before = rules, policy, chain, before
+    def __init__(self, rules, policy, chain="FORWARD", before=(), after=()):
+        self.rules, self.policy, self.chain = rules, policy, chain
+        self.before, self.after = list(before), list(after)
 
     def restore(self, rules=None):
         policy = {c: "ACCEPT" for c in ("INPUT", "FORWARD", "OUTPUT")}
@@ -53,6 +57,7 @@ class Rules:
         out = ["*filter"] + [":%s %s [0:0]" % p for p in policy.items()]
         out += self.before
         out += [iptables_rule(self.chain, r) for r in (self.rules if rules is None else rules)]
+        out += [text for text, _ in self.after]
         return "\n".join(out + ["COMMIT", ""])
 
     def _shape(self):
@@ -64,11 +69,12 @@ class Rules:
         return shapes.pop()
 
     def nft_set(self):
-        """One rule that looks a concatenation up in a set."""
-        head = "table ip t {\n%%s chain c { type filter hook %s priority 0; policy %s; counter\n %%s\n }\n}\n" % (
+        """One rule that looks a concatenation up in a set; then what the policy gets is counted."""
+        head = "table ip t {\n%%s chain c { type filter hook %s priority 0; policy %s;\n%%s\n counter\n }\n}\n" % (
             self.chain.lower(), self.policy.lower())
+        after = "\n".join(text for _, text in self.after)
         if not self.rules and not self.before:
-            return head % ("", "")
+            return head % ("", after)
         shape = self._shape()
         if not shape:
             return None
@@ -81,7 +87,7 @@ class Rules:
         rule = " . ".join(f[1] for f in used) + " @s counter " + self.rules[0][5].lower()
         if not shape[2] and (shape[3] or shape[4]):
             return None
-        return head % (decl, rule)
+        return head % (decl, rule + "\n" + after)
 
     def ipset(self):
         """hash:ip, hash:net or hash:ip,port with one iptables rule; (None, None) else."""
@@ -94,8 +100,9 @@ class Rules:
         sets = ["create s %s hashsize 65536 maxelem 1000000" % kind]
         for r in self.rules:
             sets.append("add s %s" % (r[0] if not shape[3] else "%s,%s:%s" % (r[0], r[2], r[3])))
-        restore = "*filter\n:%s %s [0:0]\n-A %s -m set --match-set s %s -j %s\nCOMMIT\n" % (
-            self.chain, self.policy, self.chain, names[kind], self.rules[0][5])
+        restore = "*filter\n:%s %s [0:0]\n-A %s -m set --match-set s %s -j %s\n%s\nCOMMIT\n" % (
+            self.chain, self.policy, self.chain, names[kind], self.rules[0][5],
+            "\n".join(text for text, _ in self.after))
         return "\n".join(sets) + "\n", restore
 
     def blacklist(self):
@@ -103,7 +110,7 @@ class Rules:
 
     def bpfilter(self):
         """bfcli's language; XDP on the router's eth0. The chain is our FORWARD."""
-        if self.before or any("/" in str(v) or ":" in str(v) for r in self.rules for v in r[:5]):
+        if self.before or self.after or any("/" in str(v) or ":" in str(v) for r in self.rules for v in r[:5]):
             return None
         out = ["chain f BF_HOOK_XDP{ifname=eth0} %s" % self.policy]
         for src, dst, proto, sport, dport, target in self.rules:
@@ -191,6 +198,11 @@ def frame_of(rule, rng=random):
     proto = proto or "udp"
     return frame(pick(src, "12.1.2.3"), pick(dst, "21.1.2.3"),
                  proto if proto in PROTO else int(proto), port(sport), port(dport))
+
+
+def forwardable(f):
+    """Would a router forward this frame: unicast addresses, none of them its own or local?"""
+    return all(0 < f[at] < 224 and f[at] not in (10, 127) and f[at:at + 2] != b"\xa9\xfe" for at in (26, 30))
 
 
 def flows(n, proto="udp", seed=7):

@@ -7,7 +7,7 @@ policy DROP, so that what comes out proves the match. One flow and 4096 flows.
 """
 import random
 
-from measure import Options, blast
+from measure import POLICY, RULES, Options, blast
 from rulesets import Rules, five_tuples, flows, frame_of
 from world import note, worlds
 
@@ -16,30 +16,32 @@ COUNTS = (0, 1, 10, 100, 1000, 5000, 10000, 50000, 100000)
 MOST = {"iptables-nft": 10000, "bpfilter": 2000}
 
 
-def run():
-    counts = (0, 10, 1000, 10000) if Options.quick else COUNTS
+def steps():
+    for n in (0, 10, 1000, 10000, 100000) if Options.quick else COUNTS:
+        yield n, lambda n=n: at(n)
+
+
+def at(n):
     ws = worlds(["none", "iptables-legacy", "iptables-nft", "nft-set", "ours-tc",
                  "ours-netfilter", "ours-xdp", "ours-xdp-forward", "bpfilter"])
-    for n in counts:
-        able = []
-        rules = Rules(five_tuples(n, "ACCEPT"), "ACCEPT")
-        for w in ws:
-            if n <= MOST.get(w.name, n) and w.load(rules):
-                able.append(w)
-            elif n > MOST.get(w.name, n):
-                note("%s is not tried with %d rules" % (w.name, n))
-        one, many = flows(1), flows(4096)
-        blast("rules", n, "none-1", able, one, 1)
-        blast("rules", n, "none-4096", able, many, 1)
-        if not n:
-            continue
-        drop = Rules(rules.rules, "DROP")
-        for w in able:
-            if w.kind in ("legacy", "nft", "ours"):
-                w.run(w.tool() + ["-P", "FORWARD", "DROP"])
-            else:
-                w.load(drop)
-        rng = random.Random(3)
-        blast("rules", n, "last-1", able, [frame_of(rules.rules[-1])], 1)
-        blast("rules", n, "random-4096", able,
-              [frame_of(rng.choice(rules.rules)) for _ in range(4096)], 1)
+    able = []
+    rules = Rules(five_tuples(n, "ACCEPT"), "ACCEPT")
+    for w in ws:
+        if n <= MOST.get(w.name, n) and w.load(rules):
+            able.append(w)
+        elif n > MOST.get(w.name, n):
+            note("%s is not tried with %d rules" % (w.name, n))
+    blast("rules", n, "none-1", able, flows(1), 1, POLICY)
+    blast("rules", n, "none-4096", able, flows(4096), 1, POLICY)
+    if not n:
+        return
+    drop = Rules(rules.rules, "DROP")
+    for w in able:
+        if w.kind in ("legacy", "nft", "ours"):
+            w.run(w.tool() + ["-P", "FORWARD", "DROP"])
+        else:
+            w.load(drop)
+    rng = random.Random(3)
+    blast("rules", n, "last-1", able, [frame_of(rules.rules[-1])], 1, RULES)
+    blast("rules", n, "random-4096", able,
+          [frame_of(rng.choice(rules.rules)) for _ in range(4096)], 1, RULES)

@@ -6,22 +6,29 @@ world.py - one router per contender, all alive at once
 
 Frames enter at c0 and come back at s0, where an XDP program drops them. Names,
 addresses and MACs are the same in every world; only the firewall differs. A
-contender that cannot be had here is left out, with a note.
+contender that cannot be had here is left out, with a note. With IP stacks at both
+ends (`stack`) the two ends are two namespaces, and s0 drops nothing.
+
+What a run makes carries its process id in its name, and its processes die with it;
+sweep() removes the namespaces of a run that was killed.
 """
+import ctypes
 import os
-import random
+import re
+import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(REPO, os.environ.get("O", "build"))
 BLAST = os.path.join(BUILD, "bench/blast")
 PEER = os.path.join(BUILD, "bench/peer")
 OURS = os.path.join(BUILD, "bpf-iptables")
-TMP = tempfile.mkdtemp(prefix="bpfipt-bench-")
+TMP = "/tmp/bpfipt-bench.%d" % os.getpid()
 
 # name -> (kind, options of init)
+CPUS = os.cpu_count()
 CONTENDERS = {
     "none": ("none", None),
     "iptables-legacy": ("legacy", None),
@@ -32,6 +39,7 @@ CONTENDERS = {
     "ours-netfilter": ("ours", ["--hook", "netfilter"]),
     "ours-xdp": ("ours", ["--hook", "xdp"]),
     "ours-xdp-forward": ("ours", ["--hook", "xdp", "--forward"]),
+    "ours-hybrid": ("ours", ["--hook", "hybrid"]),
     "xdp-drop": ("sink", None),
     "xdp-hash-drop": ("hash", None),
     "bpfilter": ("bpfilter", None),
@@ -45,29 +53,78 @@ def note(text):
         print("# " + text, file=sys.stderr, flush=True)
 
 
-def sh(args, netns=None, stdin=None, check=True, env=None, timeout=600):
-    """Run a command, in a namespace if given; its output. Raises RuntimeError."""
-    if netns:
-        args = ["nsenter", "--net=/run/netns/" + netns] + args
-    r = subprocess.run(args, input=stdin, capture_output=True, text=True, timeout=timeout,
-                       env=dict(os.environ, **(env or {})))
+def die_with_us():
+    """In a child, before exec: it does not outlive this process."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def netns_fd(name):
+    return os.open("/run/netns/" + name, os.O_RDONLY)
+
+
+def enter(fd):
+    """This thread into a namespace; a look-up of symbols, one system call."""
+    if ctypes.CDLL(None, use_errno=True).setns(fd, 0x40000000):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def inside(netns, args, cpu=None):
+    where = ["nsenter", "--net=/run/netns/" + netns] if netns else []
+    return where + (["taskset", "-c", str(cpu)] if cpu is not None else []) + args
+
+
+def sh(args, netns=None, stdin=None, check=True, env=None, timeout=600, cpu=None):
+    """Run a command, in a namespace and on a CPU if given; its output. Raises RuntimeError."""
+    try:
+        r = subprocess.run(inside(netns, args, cpu), input=stdin, capture_output=True, text=True,
+                           timeout=timeout, preexec_fn=die_with_us, env=dict(os.environ, **(env or {})))
+    except subprocess.TimeoutExpired as e:
+        raise RuntimeError("%s: not done after %d s" % (" ".join(args)[:200], timeout)) from e
     if check and r.returncode:
         raise RuntimeError("%s: exit %d: %s" % (" ".join(args)[:200], r.returncode,
                                                 (r.stderr or r.stdout).strip()[:300]))
     return r.stdout
 
 
+class Process:
+    """
+    A command in a namespace, on a CPU, that runs while the `with` block does. The block
+    begins when a line of its output has @ready in it.
+    """
+
+    def __init__(self, args, netns, cpu=None, ready=None):
+        self.args, self.netns, self.cpu, self.ready, self.out = args, netns, cpu, ready, ""
+
+    def __enter__(self):
+        self.p = subprocess.Popen(inside(self.netns, self.args, self.cpu), stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True, preexec_fn=die_with_us)
+        while self.ready:
+            line = self.p.stdout.readline()
+            if self.ready in line:
+                break
+            if not line:
+                self.__exit__()
+                raise RuntimeError("%s did not start" % " ".join(self.args))
+        return self
+
+    def __exit__(self, *_):
+        self.p.terminate()
+        self.out = self.p.communicate()[0]
+
+
 class World:
     """One contender's router. rulesets.py says what goes in; load() puts it there."""
 
     all = []
+    made = 0
 
     def __init__(self, name, stack=False):
         self.name = name
         self.kind, self.init = CONTENDERS[name]
-        tag = "%06x" % random.randrange(1 << 24)
+        self.chain = "FORWARD"
+        World.made += 1
+        tag = "%d.%d" % (os.getpid(), World.made)
         self.router, self.outside = "bnr" + tag, "bno" + tag
-        # with IP stacks at both ends the ends are two namespaces
         self.server = "bns" + tag if stack else self.outside
         self.env = {"XTABLES_LOCKFILE": os.path.join(TMP, "lock." + tag)}
         World.all.append(self)
@@ -124,6 +181,7 @@ class World:
         Put a rulesets.Rules in force, replacing what was there. False: this contender
         cannot express it.
         """
+        self.chain = rules.chain
         if self.kind in ("none", "sink"):
             return True
         if self.kind in ("legacy", "nft", "ours"):
@@ -166,8 +224,34 @@ class World:
             return False
         return True
 
-    def spec(self):
-        return "%s:%s:c0:s0" % (self.name, self.outside)
+    def hits(self, only=""):
+        """
+        What the policy and the rules of the chain have counted, ((packets, bytes),
+        (packets, bytes)); None: this contender counts nothing that can be read. @only: just
+        rules with that target.
+        """
+        if self.kind in ("none", "sink", "hash", "bpfilter"):
+            return None
+        count = {True: [0, 0], False: [0, 0]}
+        if self.kind == "nftset":	# the last line of the chain counts for the policy
+            for line in self.run(["nft", "list", "chain", "ip", "t", "c"]).splitlines():
+                if not line.endswith(only.lower()) and not line.strip().startswith("counter"):
+                    continue
+                for found in re.findall(r"counter packets (\d+) bytes (\d+)", line):
+                    to = count[line.strip().startswith("counter")]
+                    to[:] = [a + int(b) for a, b in zip(to, found)]
+        else:
+            save = ["iptables-legacy-save"] if self.kind == "ipset" else self.tool("-save")
+            policy, rule = ":%s " % self.chain, "] -A %s " % self.chain
+            for line in self.run(save + ["-t", "filter", "-c"]).splitlines():
+                if line.startswith(policy) or rule in line and line.endswith(only):
+                    to = count[line[0] == ":"]
+                    found = line[line.index("[") + 1:line.index("]")].split(":")
+                    to[:] = [a + int(b) for a, b in zip(to, found)]
+        return tuple(count[True]), tuple(count[False])
+
+    def spec(self, out="s0"):
+        return "%s:%s:c0:%s" % (self.name, self.outside, out)
 
     def close(self):
         if self.kind == "ours":
@@ -177,19 +261,36 @@ class World:
 
 
 def worlds(names, stack=False):
-    """A world for each contender that is to be had."""
-    got = []
+    """A world for each contender that is to be had; those that stand already, if they are these."""
+    wanted = (tuple(names), stack)
+    if getattr(worlds, "standing", None) == wanted and World.all:
+        return list(World.all)
+    close_all()
     for name in names:
         try:
-            got.append(World(name, stack))
+            World(name, stack)
         except (RuntimeError, OSError) as e:
             if name != "bpfilter" or os.environ.get("BPFILTER"):
                 note("%s is left out: %s" % (name, e))
-            if World.all and World.all[-1].name == name:
-                World.all.pop().close()
-    return got
+            World.all.pop().close()
+    worlds.standing = wanted
+    return list(World.all)
 
 
 def close_all():
     while World.all:
         World.all.pop().close()
+
+
+def sweep():
+    """Remove what runs that are no more have left behind."""
+    for ns in sh(["ip", "netns", "list"]).split():
+        m = re.fullmatch(r"bn[ros](\d+)\.\d+", ns)
+        if m and not os.path.exists("/proc/" + m.group(1)):
+            if ns.startswith("bnr"):
+                sh([OURS + "-clean"], ns, check=False)
+            sh(["ip", "netns", "del", ns], check=False)
+    for entry in os.listdir("/tmp"):
+        m = re.fullmatch(r"bpfipt-bench\.(\d+)", entry)
+        if m and not os.path.exists("/proc/" + m.group(1)):
+            shutil.rmtree(os.path.join("/tmp", entry), ignore_errors=True)
