@@ -19,11 +19,19 @@
 #define BPFIPT_CHAIN_SELECTOR_BPF_H
 
 #include "fw.bpf.h"
+#include "maps.bpf.h"
 #include "parse.bpf.h"
 #include "port.bpf.h"
 
 #define AF_INET		2
 #define IP_DF		0x4000
+
+/* Is this the program that may send packets on by itself, and shall it? */
+#if defined(FW_XDP) && !defined(FW_EARLY)
+#define FORWARDING	(features & IMG_F_FORWARD)
+#else
+#define FORWARDING	0
+#endif
 
 /* What select_ingress() says when no chain is to see the packet: the stack drops it, or
  * sends an ICMP error about it. */
@@ -58,17 +66,20 @@ static __noinline int path_mtu_only(fw_ctx_t *ctx, struct bpf_fib_lookup *fib, _
  * select_ingress() - the built-in chain of a received packet
  * @pkt_type:	PACKET_* of linux/if_packet.h
  * @fib_len:	IP total length for the MTU test, 0 when the packet may be fragmented
- *		or is a GSO super-packet
- * Sets @pkt->oifindex and the TTL that FORWARD sees.
+ *		(and is not to be sent on from here) or is a GSO super-packet
+ * Sets @w->pkt.oifindex, the TTL that FORWARD sees and, for FORWARDING, @w->hop.
  * Return: HOOK_INPUT, HOOK_FORWARD, NO_HOOK or NO_HOOK_ANSWER.
  */
-static __noinline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pkt_type,
+static __noinline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_type,
 				     __u32 fib_len)
 {
+	struct fw_pkt *pkt = &w->pkt;
 	__u32 saddr = pkt->key[KEY_SADDR], daddr = pkt->key[KEY_DADDR];
 	struct bpf_fib_lookup fib = {};
 
 	pkt->oifindex = 0;
+	if (FORWARDING)
+		w->hop.len = 0;
 	if (pkt->flags & PKT_LOOPBACK)
 		return HOOK_INPUT;
 	if (is_multicast(saddr) || saddr == 0xffffffff || is_loopback(saddr) || is_loopback(daddr))
@@ -92,6 +103,12 @@ static __noinline int select_ingress(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 pk
 
 	switch (bpf_fib_lookup(ctx, &fib, sizeof(fib), fib_flags)) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
+		if (FORWARDING) {
+			w->hop.len = fib_len;
+			__builtin_memcpy(w->hop.dmac, fib.dmac, ETH_ALEN);
+			__builtin_memcpy(w->hop.smac, fib.smac, ETH_ALEN);
+		}
+		break;
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
 	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
 		break;

@@ -114,7 +114,7 @@ int fw_early(struct xdp_md *ctx)
 	if (parse_ipv4(ctx, data, data_end, bpf_xdp_get_buff_len(ctx), l3_off, 1, pkt) ||
 	    !plain(ctx, pkt) || is_multicast(pkt->key[KEY_DADDR]))
 		goto out;
-	hook = select_ingress(ctx, pkt, PACKET_HOST, pkt->frag_off & IP_DF ? pkt->tot_len : 0);
+	hook = select_ingress(ctx, fw.w, PACKET_HOST, pkt->frag_off & IP_DF ? pkt->tot_len : 0);
 	/* No route, or no forwarding, looks like INPUT: ask the routing table itself. */
 	if (hook < 0 || (hook == HOOK_INPUT &&
 			 (addr_type(&fw, pkt->key[KEY_DADDR]) & 0xff) != RTN_LOCAL))

@@ -182,8 +182,19 @@ struct recent_args {
 };
 
 /*
+ * struct fib_hop - where the route lookup sends a packet that is to be forwarded
+ * @len:	of the packet, which fits through the device; 0: the addresses are not known
+ */
+struct fib_hop {
+	__u32 len;
+	__u8 dmac[ETH_ALEN];
+	__u8 smac[ETH_ALEN];
+};
+
+/*
  * struct walk - one packet's journey through the rules
  * @pkt:	the packet's keys
+ * @hop:	of xdp_forward.bpf.h
  * @root:	root node of each vector; @mid: its node under the current bit @a
  * @acc:	product of the classes of an unfinished vector
  * @all:	AND of the root masks
@@ -206,6 +217,7 @@ struct recent_args {
  */
 struct walk {
 	struct fw_pkt pkt;
+	struct fib_hop hop;
 	__u64 all;
 	__u64 m0;
 	__u64 m1;

@@ -138,7 +138,7 @@ int fw_ingress(struct __sk_buff *skb)
 	if (skb_parse(skb, l3_off, 1, in.flags, pkt))
 		return TC_ACT_UNSPEC;
 	fib_len = pkt->frag_off & IP_DF && !skb->gso_size ? pkt->tot_len : 0;
-	hook = select_ingress(skb, pkt, type, fib_len);
+	hook = select_ingress(skb, fw.w, type, fib_len);
 	if (hook < 0) {
 		leave_to_stack(&fw, hook);
 		return TC_ACT_UNSPEC;

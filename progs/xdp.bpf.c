@@ -6,7 +6,8 @@
  * from the skb is worked out here: the packet type from the destination address,
  * tags of VLAN devices from the frame. Marks are 0. OUTPUT stays with tc egress,
  * and so do interfaces without native XDP (user/attach.c). What a rule rejects is
- * passed up with a note to fw_answer (tc.bpf.c).
+ * passed up with a note to fw_answer (tc.bpf.c). What FORWARD accepts goes on from here
+ * where that was asked for and is safe (xdp_forward.bpf.h).
  */
 #define FW_XDP
 #include <linux/bpf.h>
@@ -27,6 +28,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "classifier.bpf.h"
 #include "walk.bpf.h"
 #include "judge.bpf.h"
+#include "xdp_forward.bpf.h"
 
 /*
  * reject_pass() - hand a rejected packet up to fw_answer (tc.bpf.c), which has what it
@@ -85,12 +87,15 @@ int fw_xdp(struct xdp_md *ctx)
 		event(EV_STACK_DROPS);
 		return XDP_PASS;
 	}
-	hook = select_ingress(ctx, pkt, type, pkt->frag_off & IP_DF ? pkt->tot_len : 0);
+	hook = select_ingress(ctx, fw.w, type,
+			      FORWARDING || pkt->frag_off & IP_DF ? pkt->tot_len : 0);
 	if (hook < 0) {
 		leave_to_stack(&fw, hook);
 		return XDP_PASS;
 	}
 	pkt->hook = hook;
+	if (FORWARDING && in.flags)	/* not known, so neither is its address */
+		fw.w->hop.len = 0;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
 	xdp_keys(&fw, in.in_class, type, data + ETH_ALEN);
@@ -98,6 +103,8 @@ int fw_xdp(struct xdp_md *ctx)
 	verdict = judge(&fw);
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT)
 		return reject_pass(ctx, &fw);
+	if (FORWARDING && verdict == WALK_ACCEPT && pkt->hook == HOOK_FORWARD)
+		return fw_forward(ctx);
 	return verdict == WALK_ACCEPT ? XDP_PASS : XDP_DROP;
 }
 

@@ -141,7 +141,7 @@ int instance_open(struct instance **in, bool create)
 	int err = open_existing(in);
 
 	if (!err && !*in && create) {
-		err = instance_init(MODE_TC, 0, false);
+		err = instance_init(MODE_TC, 0, 0, false);
 		if (err)
 			return err;
 		err = open_existing(in);
@@ -216,12 +216,13 @@ void instance_close(struct instance *in)
 }
 
 /* The first generation: an empty ruleset published before anything is attached. */
-static int init_first(struct instance *in, __u32 ct_max, bool verbose)
+static int init_first(struct instance *in, __u32 ct_max, __u32 features, bool verbose)
 {
 	const struct tier first = {
 		.table_words = 1u << 14,
 		.slot_words = (1u << 14) + (1u << 13),
 		.nr_counters = 1024,
+		.features = features,
 		.ct_max = ct_max ?: CT_DEFAULT_ENTRIES,
 	};
 	struct lower_err lerr;
@@ -257,7 +258,7 @@ static int init_first(struct instance *in, __u32 ct_max, bool verbose)
 	return err;
 }
 
-int instance_init(enum fw_mode mode, __u32 ct_max, bool verbose)
+int instance_init(enum fw_mode mode, __u32 ct_max, __u32 features, bool verbose)
 {
 	struct instance in = { .mode = mode };
 	int err;
@@ -271,7 +272,7 @@ int instance_init(enum fw_mode mode, __u32 ct_max, bool verbose)
 	err = current_generation(&in);
 	if (err >= 0)
 		return -EEXIST;
-	err = init_first(&in, ct_max, verbose);
+	err = init_first(&in, ct_max, features, verbose);
 	if (err) {
 		attach_detach_all(&in);
 		pins_remove(in.dir);

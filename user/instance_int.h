@@ -126,6 +126,7 @@ void loader_quiet(void);
  */
 bool kernel_has_skip_neigh(void);
 bool kernel_has_fib_src(void);
+bool kernel_can_forward(void);	/* what progs/xdp_lane.bpf.h asks for */
 void kernel_print(void);
 bool kernel_explain(enum fw_mode mode);
 void kernel_load_conntrack(void);	/* before programs that read connections are loaded */
@@ -173,6 +174,9 @@ int ct_params_main(char *const words[], int n);
 
 /* conntrack.c: entries of the table that have time left, or -errno */
 long conntrack_used(const struct instance *in);
+
+/* forward.c: status: between which interfaces packets go on at the driver, or why not */
+void forward_print(const struct instance *in);
 
 /* reject.c: the sysctls that shape REJECT's answers, for the programs of @gen */
 int reject_configure(const struct instance *in, const struct generation *gen);
@@ -252,10 +256,11 @@ __u32 counters_rows(void);	/* one per CPU, and one for what was carried over */
 /*
  * instance_init() - make an instance in this namespace
  * @ct_max:	entries of the conntrack table, 0: the default; hooks tc and xdp
+ * @features:	IMG_F_FORWARD, or 0; hook xdp
  * @verbose:	say what is attached where
  * Return: 0, -EEXIST when there is one, -errno; message on stderr.
  */
-int instance_init(enum fw_mode mode, __u32 ct_max, bool verbose);
+int instance_init(enum fw_mode mode, __u32 ct_max, __u32 features, bool verbose);
 int instance_remove(void);
 
 /* instance_refresh() - cover new interfaces and recompile */

@@ -94,6 +94,15 @@ bool kernel_has_fib_src(void)
 	return known;
 }
 
+/* tcx, with which our programs can be told from others', and what a driver takes (6.3). */
+bool kernel_can_forward(void)
+{
+	struct btf *btf = kernel_btf();
+
+	return btf && btf__find_by_name_kind(btf, "tcx_entry", BTF_KIND_STRUCT) > 0 &&
+	       has_enumerator("NETDEV_XDP_ACT_NDO_XMIT");
+}
+
 /*
  * kernel_load_conntrack() - have the types of nf_conntrack to look up, a module in most
  * distributions' kernels: rules on connections load it in any case, but only later.
@@ -147,6 +156,7 @@ static const struct part {
 	{ "fib-skip-neigh", "6.3", kernel_has_skip_neigh, 0, "route look-ups do more than is needed" },
 	{ "fib-source", "6.7", kernel_has_fib_src, 0,
 	  "hooks tc and xdp: REJECT in FORWARD only with tcp-reset" },
+	{ "xdp-forwarding", "6.6", kernel_can_forward, 0, "no init --forward" },
 };
 
 #define NR_PARTS	(sizeof(parts) / sizeof(*parts))

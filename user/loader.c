@@ -18,6 +18,7 @@
 #include <bpf/libbpf.h>
 
 #include "instance_int.h"
+#include "../progs/abi/forward.h"
 #include "../progs/abi/ct.h"	/* the skeletons have a struct ct_params */
 #include "early.skel.h"
 #include "netfilter.skel.h"
@@ -99,6 +100,9 @@ static const struct {
 	{ "log_buffer", IMG_F_LOG },
 	{ "set_desc", IMG_F_SET },
 	{ "set_elems", IMG_F_SET },
+	{ "fwd_lanes", IMG_F_FORWARD },
+	{ "fwd_flows", IMG_F_FORWARD },
+	{ "fwd_nexts", IMG_F_FORWARD },
 };
 
 /* The part that a map belongs to, 0: every program's. */
@@ -163,6 +167,9 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 						       counters_rows());
 		else if (feature && !(tier->features & feature))
 			err = bpf_map__set_max_entries(map, 1);
+		else if (!strcmp(name, "fwd_flows"))
+			err = bpf_map__set_max_entries(map, FWD_FLOWS *
+						       libbpf_num_possible_cpus());
 		else if (!strcmp(name, "conntrack"))
 			err = bpf_map__set_max_entries(map, tier->ct_max);
 		else if (!strcmp(name, "ct_slots"))
@@ -218,7 +225,12 @@ static void set_netfilter_type(struct bpf_object *obj)
 #define set_ct_slots(skel, tier)						\
 	((skel)->rodata->ct_slots_mask = (tier)->features & IMG_F_CT ? ct_slots(tier) - 1 : 0)
 #define set_tc(skel, tier)		set_ct_slots(skel, tier)
-#define set_xdp(skel, tier)		set_ct_slots(skel, tier)
+/* To send a packet on takes the neighbour, which other look-ups can do without. */
+#define set_xdp(skel, tier) do {						\
+	set_ct_slots(skel, tier);						\
+	if ((tier)->features & IMG_F_FORWARD)					\
+		(skel)->rodata->fib_flags = 0;					\
+} while (0)
 #define set_netfilter(skel, tier)	set_netfilter_type((skel)->obj)
 /* What else a rule may need it leaves to the netfilter program. */
 #define set_early(skel, tier)		((skel)->rodata->features = (tier)->features & IMG_F_PAYLOAD)

@@ -40,11 +40,12 @@ static int init_usage(const char *me, int status)
 	size_t i;
 
 	fprintf(status ? stderr : stdout,
-		"Usage: %s [--hook HOOK] [--conntrack-max ENTRIES]\n"
+		"Usage: %s [--hook HOOK] [--conntrack-max ENTRIES] [--forward]\n"
 		"Enforce this network namespace's filter table in eBPF. HOOK is one of:", me);
 	for (i = 0; i < NR_MODES; i++)
 		fprintf(status ? stderr : stdout, " %s", modes[i].name);
-	fprintf(status ? stderr : stdout, "\nENTRIES (tc, xdp): room for connections, %u to %u, default %u\n",
+	fprintf(status ? stderr : stdout, "\nENTRIES (tc, xdp): room for connections, %u to %u, default %u\n"
+		"--forward (xdp): send accepted packets on at the driver, past the stack\n",
 		CT_MIN_ENTRIES, CT_MAX_ENTRIES, CT_DEFAULT_ENTRIES);
 	return status;
 }
@@ -67,7 +68,8 @@ static int parse_ct_max(const char *word, __u32 *max)
 }
 
 /* There is an instance already: is it the one asked for? Return: 0 or -EBUSY, message printed. */
-static int same_instance(const struct instance *in, enum fw_mode mode, __u32 ct_max)
+static int same_instance(const struct instance *in, enum fw_mode mode, __u32 ct_max,
+			 __u32 features)
 {
 	if (in->mode != mode) {
 		fprintf(stderr, "bpf-iptables: hook %s is in use here; bpf-iptables-clean first\n",
@@ -79,7 +81,24 @@ static int same_instance(const struct instance *in, enum fw_mode mode, __u32 ct_
 			in->gen.tier.ct_max);
 		return -EBUSY;
 	}
+	if (features & ~in->gen.tier.features) {
+		fprintf(stderr, "bpf-iptables: not forwarding here; bpf-iptables-clean first\n");
+		return -EBUSY;
+	}
 	return 0;
+}
+
+/* --forward, where it can be. Return: 0, or an exit status, message printed. */
+static int check_forward(enum fw_mode mode)
+{
+	if (mode != MODE_XDP)
+		fprintf(stderr, "bpf-iptables: --forward: hook %s leaves forwarding to the stack\n",
+			mode_name(mode));
+	else if (!kernel_can_forward())
+		fprintf(stderr, "bpf-iptables: --forward needs Linux 6.6\n");
+	else
+		return STATUS_OK;
+	return STATUS_PARAMETER;
 }
 
 static int init_mode(int argc, char **argv, enum fw_mode mode)
@@ -87,11 +106,12 @@ static int init_mode(int argc, char **argv, enum fw_mode mode)
 	static const struct option opts[] = {
 		{ "hook", required_argument, NULL, 'H' },
 		{ "conntrack-max", required_argument, NULL, 'M' },
+		{ "forward", no_argument, NULL, 'F' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
 	struct instance *in;
-	__u32 ct_max = 0;
+	__u32 ct_max = 0, features = 0;
 	int c, lock, err;
 	size_t i;
 
@@ -102,6 +122,10 @@ static int init_mode(int argc, char **argv, enum fw_mode mode)
 			err = parse_ct_max(optarg, &ct_max);
 			if (err)
 				return err;
+			continue;
+		}
+		if (c == 'F') {
+			features = IMG_F_FORWARD;
 			continue;
 		}
 		if (c != 'H')
@@ -121,14 +145,17 @@ static int init_mode(int argc, char **argv, enum fw_mode mode)
 			"sysctl net.netfilter.nf_conntrack_max\n", mode_name(mode));
 		return STATUS_PARAMETER;
 	}
+	err = features ? check_forward(mode) : STATUS_OK;
+	if (err)
+		return err;
 	lock = instance_lock(-1);
 	if (lock < 0)
 		return STATUS_RESOURCE;
-	err = instance_init(mode, ct_max, true);
+	err = instance_init(mode, ct_max, features, true);
 	if (err == -EEXIST) {
 		err = instance_open(&in, false);
 		if (!err)
-			err = same_instance(in, mode, ct_max);
+			err = same_instance(in, mode, ct_max, features);
 		if (!err)
 			err = instance_refresh(in, true);
 		if (in)
@@ -238,6 +265,8 @@ int status_main(int argc, char **argv)
 	}
 	if (!mode_is_nf(in->mode))
 		print_conntrack(in);
+	if (in->gen.tier.features & IMG_F_FORWARD)
+		forward_print(in);
 	print_events(in);
 	kernel_print();
 	instance_close(in);

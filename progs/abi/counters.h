@@ -43,6 +43,8 @@ enum fw_event {
 	EV_CT_EXPIRED,	/* conntrack entries whose time was up, deleted when met */
 	EV_CT_CLASH,	/* two CPUs opened one connection: joined, or dropped as in netfilter */
 	EV_MSS_FAILED,	/* dropped: TCPMSS had no room for the option, or no path MTU */
+	EV_FORWARDED,	/* xdp --forward: sent on at the driver */
+	EV_FORWARD_STACK, /* xdp --forward: accepted by FORWARD, and left to the stack */
 	NR_EVENTS,
 };
 
@@ -65,6 +67,8 @@ enum fw_event {
 	[EV_CT_EXPIRED]		= "conntrack-expired",		\
 	[EV_CT_CLASH]		= "conntrack-clash",		\
 	[EV_MSS_FAILED]		= "tcpmss-failed",		\
+	[EV_FORWARDED]		= "forwarded",			\
+	[EV_FORWARD_STACK]	= "forward-left-to-stack",	\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");

@@ -132,6 +132,7 @@ struct img_hook {
 #define IMG_F_RECENT_BIG 0x40000u /* recent --hitcount over RECENT_STAMPS */
 #define IMG_F_DEVGROUP	0x100000u /* devgroup */
 #define IMG_F_TCPMSS	0x200000u /* TCPMSS; not at the netfilter hook */
+#define IMG_F_FORWARD	0x400000u /* no rule's: init --forward (xdp_forward.bpf.h) */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC | IMG_F_NATIVE | \
 			   IMG_F_CT_ACCT | IMG_F_NF_HOST))

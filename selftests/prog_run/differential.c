@@ -193,7 +193,7 @@ static int one_mode(struct lab *lab, const char *me, const struct opts *o, enum 
 	int bad = 0, err;
 	__u64 seed;
 
-	err = instance_init(mode, 0, false);
+	err = instance_init(mode, 0, 0, false);
 	if (!err)
 		err = instance_open(&in, false);
 	if (err)

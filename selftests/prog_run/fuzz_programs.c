@@ -318,7 +318,7 @@ static int one_hook(struct bench *b, size_t h, __u64 seed, unsigned int nr_frame
 
 	b->rnd = (struct prng){ seed };
 	b->in = NULL;
-	err = instance_init(hooks[h].mode, 0, false);
+	err = instance_init(hooks[h].mode, 0, 0, false);
 	if (err)
 		return err;
 	err = pair_restore(hooks[h].text);

@@ -62,7 +62,7 @@ static void legacy_close(void)
 
 static int netfilter_open(void)
 {
-	return instance_init(MODE_NETFILTER, 0, false);
+	return instance_init(MODE_NETFILTER, 0, 0, false);
 }
 
 static void netfilter_close(void)

@@ -51,8 +51,9 @@ done <<-END
 	netfilter-links 6.4
 	tcx-links 6.6
 	fib-source 6.7
+	xdp-forwarding 6.6
 END
-tap_same "eight parts" 8 "$(grep -c '^kernel .* \(yes\|no, Linux .* has it: .*\)$' "$TMP/status")"
+tap_same "nine parts" 9 "$(grep -c '^kernel .* \(yes\|no, Linux .* has it: .*\)$' "$TMP/status")"
 
 [ "$(says btf) $(says loops)" = "yes yes" ]
 rc=$?
@@ -70,6 +71,14 @@ fw "" -A FORWARD -s 9.9.9.9 -j REJECT 2>"$TMP/err"
 [ $((rc != 0)) = $(($? != 0)) ]
 tap_ok $? "fib-source: REJECT in FORWARD is taken, or refused"
 tap_same "and refused by name" $rc "$(grep -c 'needs Linux 6.7' "$TMP/err")"
+fw -clean
+
+[ "$(says xdp-forwarding)" = yes ]
+rc=$?
+fw -init --hook xdp --forward 2>"$TMP/err"
+[ $((rc != 0)) = $(($? != 0)) ]
+tap_ok $? "xdp-forwarding: init --forward can be had, or not"
+tap_same "and says why not" $rc "$(grep -c 'forward needs Linux 6.6' "$TMP/err")"
 fw -clean
 
 for hook in netfilter hybrid; do

@@ -15,7 +15,8 @@
 #
 # BRIDGED=1: eth0 and eth1 are ports of a bridge.
 #
-# Environment: HOOK=tc|xdp|netfilter|hybrid, REF=legacy|nft, DUT=bpf|legacy|nft
+# Environment: HOOK=tc|xdp|xdp-forward|netfilter|hybrid, REF=legacy|nft, DUT=bpf|legacy|nft
+# xdp-forward is xdp with init --forward: accepted packets are sent on at the driver
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -23,6 +24,8 @@ HOOK=${HOOK:-tc}
 REF=${REF:-legacy}
 DUT=${DUT:-bpf}
 INJECT=${INJECT:-}
+FORWARD=
+[ "$HOOK" != xdp-forward ] || { HOOK=xdp FORWARD=1; }
 
 # fw WORLD CMD-SUFFIX ARGS... - iptables, -save or -restore of that world's firewall
 fw() {
@@ -228,8 +231,8 @@ if_del() {
 # bpf_init - put the device under test in place (nothing to do for native ones)
 bpf_init() {
 	[ "$DUT" = bpf ] || return 0
-	ns_exec "${NS[dut.r]}" "$BPFIPT-init" --hook "$HOOK" >"$TMP/init.out" 2>&1 || {
-		! grep -q 'unknown hook\|this hook needs' "$TMP/init.out" || skip_all "$(head -1 "$TMP/init.out")"
+	ns_exec "${NS[dut.r]}" "$BPFIPT-init" --hook "$HOOK" ${FORWARD:+--forward} >"$TMP/init.out" 2>&1 || {
+		! grep -q 'unknown hook\|this hook needs\|--forward needs' "$TMP/init.out" || skip_all "$(head -1 "$TMP/init.out")"
 		tap_note "init: $(cat "$TMP/init.out")"
 		return 1
 	}
@@ -288,8 +291,12 @@ world_up() {
 	world_stack "$s" s0 10.2.0.2 10.2.0.1 02:00:00:00:02:01
 }
 
+# A veth takes XDP frames only while its peer has GRO on.
 world_offloads() {
-	ns_exec "$1" ethtool -K "$2" gro off gso off tso off tx off rx off \
+	local gro=off
+
+	[ -z "$FORWARD" ] || gro=on
+	ns_exec "$1" ethtool -K "$2" gro $gro gso off tso off tx off rx off \
 		txvlan off rxvlan off >/dev/null 2>&1
 }
 
