@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp netfilter
+# hooks: tc xdp xdp-forward netfilter
 #
 # random.sh - random rulesets, random frames: same deliveries, same counters
 #
@@ -17,7 +17,7 @@ need tools python3
 SEED=${SEED:-1}
 COUNT=${COUNT:-100}
 FRAMES=${FRAMES:-250}
-echo "# SEED=$SEED COUNT=$COUNT HOOK=$HOOK REF=$REF DUT=$DUT"
+echo "# SEED=$SEED COUNT=$COUNT HOOK=$HOOK${FORWARD:+-forward} REF=$REF DUT=$DUT"
 twin_up wire
 
 # name, then a rule that needs it
@@ -78,7 +78,7 @@ for ((i = 0; i < COUNT; i++)); do
 		tap_ok 1 "ruleset $i goes in"
 	fi
 	[ "$TAP_BAD" = "$bad" ] ||
-		echo "# again: SEED=$((SEED + i)) COUNT=1 FRAMES=$FRAMES HOOK=$HOOK REF=$REF DUT=$DUT $0"
+		echo "# again: SEED=$((SEED + i)) COUNT=1 FRAMES=$FRAMES HOOK=$HOOK${FORWARD:+-forward} REF=$REF DUT=$DUT $0"
 done
 echo "# rules hit: $hits"
 [ "$COUNT" -lt 10 ] || tap_ok $((hits < COUNT)) "the frames hit rules"

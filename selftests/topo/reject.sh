@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp netfilter hybrid
+# hooks: tc xdp xdp-forward netfilter hybrid
 #
 # reject.sh - the REJECT target: who is answered, with which bytes, seen by which chains
 #

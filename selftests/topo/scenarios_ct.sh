@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp netfilter
+# hooks: tc xdp xdp-forward netfilter
 #
 # scenarios_ct.sh - the scenarios that need connection tracking
 #
