@@ -61,7 +61,7 @@ static __noinline int late_owner(struct fw *fw, __u32 d)
 	struct img im = fw->img;
 	__u32 match = img_word(&im, d), invert = img_word(&im, d + 1);
 	const struct cred___fw *cred = 0;
-	int file = packet_file(fw->ctx, 1, &cred);
+	int file = packet_file(fw->ctx, &fw->w->pkt, 1, &cred);
 
 	if (file == OWNER_NONE)
 		return match == invert ? LATE_MATCH : LATE_NO_MATCH;

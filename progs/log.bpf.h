@@ -79,7 +79,7 @@ static __noinline int log_packet(struct fw *fw, __u32 at, __u32 slot)
 	rec->ttl = pkt->key[KEY_TTL];
 	rec->flags = 0;
 	rec->pad = 0;
-	if (!packet_owner(fw->ctx, &rec->uid, &rec->gid))
+	if (!packet_owner(fw->ctx, pkt, &rec->uid, &rec->gid))
 		rec->flags = LOG_HAS_OWNER;
 	rec->mac_len = pkt->hook != HOOK_OUTPUT && !load_mac(fw, rec) ? ETH_HLEN : 0;
 	snap = rec->p.snap;

@@ -4,7 +4,9 @@
  *
  * As xt_owner.c: the credentials of the file of the packet's full socket, not the
  * socket's own uid, which bpf_get_socket_uid() would give. A packet without a socket
- * (the kernel's own answers), or whose socket has no file any more, has no owner.
+ * (the kernel's own RST), or whose socket has no file any more, has no owner. An answer of
+ * REJECT is made of its offender and still has that one's socket (PKT_MADE): it is taken
+ * for what the kernel's answer would be, an ICMP error with icmp's own socket or a RST.
  * User and group ids are the kernel's, as the initial user namespace numbers them;
  * user space has turned a rule's ids into these.
  */
@@ -68,7 +70,8 @@ enum {
 };
 
 #ifdef FW_XDP
-static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cred___fw **cred)
+static __always_inline int packet_file(fw_ctx_t *ctx, const struct fw_pkt *pkt, int full,
+				       const struct cred___fw **cred)
 {
 	return OWNER_NONE;	/* nothing on the way in has a socket */
 }
@@ -78,7 +81,8 @@ static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cre
  * @full:	a SYN-ACK belongs to the listening socket; else it has none
  * Return: OWNER_*, @cred set with OWNER_FILE.
  */
-static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cred___fw **cred)
+static __always_inline int packet_file(fw_ctx_t *ctx, const struct fw_pkt *pkt, int full,
+				       const struct cred___fw **cred)
 {
 	struct sk_buff___fw *skb = ctx_skb(ctx);
 	struct sock___fw *sk = BPF_CORE_READ(skb, sk);
@@ -86,6 +90,8 @@ static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cre
 	struct file___fw *file;
 	__u8 state;
 
+	if (pkt->flags & PKT_MADE)
+		return pkt->proto == IPPROTO_ICMP ? OWNER_NO_FILE : OWNER_NONE;
 	if (!sk)
 		return OWNER_NONE;
 	state = BPF_CORE_READ(sk, __sk_common.skc_state);
@@ -110,11 +116,12 @@ static __always_inline int packet_file(fw_ctx_t *ctx, int full, const struct cre
 #endif
 
 /* packet_owner() - as LOG shows it: the sender's fsuid and fsgid. Return: 0, or -1: none */
-static __always_inline int packet_owner(fw_ctx_t *ctx, __u32 *uid, __u32 *gid)
+static __always_inline int packet_owner(fw_ctx_t *ctx, const struct fw_pkt *pkt, __u32 *uid,
+					__u32 *gid)
 {
 	const struct cred___fw *cred = 0;
 
-	if (packet_file(ctx, 0, &cred) != OWNER_FILE)
+	if (packet_file(ctx, pkt, 0, &cred) != OWNER_FILE)
 		return -1;
 	*uid = BPF_CORE_READ(cred, fsuid.val);
 	*gid = BPF_CORE_READ(cred, fsgid.val);

@@ -191,6 +191,8 @@ int fw_egress(struct __sk_buff *skb)
 	pkt = &fw.w->pkt;
 	if (skb_parse(skb, l3_off, 0, out.flags, pkt))
 		return TC_ACT_UNSPEC;
+	if (reject_is_answer(skb))
+		pkt->flags |= PKT_MADE;
 	pkt->oifindex = skb->ifindex;
 	pkt->ifindex = forwarded ? skb->ingress_ifindex : 0;
 	pkt->hook = forwarded ? HOOK_FORWARD : HOOK_OUTPUT;

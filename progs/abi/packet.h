@@ -122,6 +122,7 @@ enum fw_key {
 #define PKT_LOOPBACK	0x2u	/* on the loopback interface */
 #define PKT_GSO		0x4u	/* a super-packet: lengths are the aggregate's */
 #define PKT_ANSWER	0x8u	/* REJECT's answer: belongs to its offender's connection */
+#define PKT_MADE	0x10u	/* ... any such answer: its socket is not who sent it */
 
 /*
  * struct fw_pkt - one packet on its way through the stages

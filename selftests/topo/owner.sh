@@ -151,6 +151,28 @@ c icmp 10.1.0.2 10.1.0.1 type=0
 s icmp 10.2.0.2 10.1.0.2 type=0
 s icmp 10.2.0.2 10.2.0.1 type=0
 END
+# regression: an answer of REJECT went for its offender's user
+{
+	printf '%s\n' '*filter' ':INPUT ACCEPT [0:0]' ':FORWARD ACCEPT [0:0]' ':OUTPUT ACCEPT [0:0]'
+	for m in "--uid-owner 0" "! --uid-owner 0" "--socket-exists" "! --socket-exists" "! --gid-owner 5"; do
+		echo "-A OUTPUT -m owner $m"
+	done
+	echo '-A OUTPUT -p udp -j REJECT'
+	echo '-A OUTPUT -p tcp -m tcp --tcp-flags RST NONE -j REJECT --reject-with tcp-reset'
+	echo '-A INPUT -p tcp -m tcp --dport 22 -j REJECT --reject-with tcp-reset'
+	echo COMMIT
+} >"$TMP/wanted"
+# shellcheck disable=SC2119
+both_restore <"$TMP/wanted"
+agree "who sends the answers of REJECT" <<END
+o udp 10.2.0.1:1 10.2.0.2:2
+o tcp 10.2.0.1:1 10.2.0.2:2 flags=S
+c tcp 10.1.0.2:1 10.1.0.1:22 flags=S
+END
+n=$(saved dut | counters_of OUTPUT 1)
+tap_same "root sent two of the five" 2 "${n%% *}"
+# shellcheck disable=SC2119
+both_restore < <(rules)
 both_ip link set eth0 group 0x66
 both_ip link set eth1 group 0x22
 agree "groups change under the rules" <<END
