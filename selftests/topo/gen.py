@@ -11,10 +11,14 @@ tools/frame.h) for i in 0..COUNT-1. Ruleset i depends on SEED+i alone, so
 Rules and frames draw from the same small pools of addresses, ports and values,
 so that most rules are hit by some frame and near misses are common. User chain k
 jumps only to chains above k: no loops. --avoid leaves out matches and targets by
-the names used in the tables below.
+the names used here and in gen_late.py; "late" all of the latter. One ruleset in two has
+some of those. Where connections are tracked, frames answer earlier ones, and are no fragments
+(a row of Documentation/iptables-compat.rst at tc and xdp).
 """
 import argparse
 import random
+
+from gen_late import late, late_target
 
 LOCAL = ["10.1.0.1", "10.2.0.1"]
 CLIENTS = ["10.1.0.2", "10.1.0.3", "10.1.0.66", "10.1.0.130", "10.1.0.254"]
@@ -40,10 +44,14 @@ class Gen:
 
     def __init__(self, seed, args):
         self.r = random.Random(seed)
+        self.seed, self.serial = seed, 0
+        self.ct = False         # a rule asks for connections
+        self.past = []          # frames that may be answered
         self.avoid = set(args.avoid.split(",")) if args.avoid else set()
         self.ports = [self.r.choice([22, 53, 80, 443, 1024, 8080, 65535, 0]) for _ in range(3)]
         self.ports += [self.r.randrange(65536) for _ in range(3)]
         self.args = args
+        self.late = self.some("late") and self.chance(0.5)
         self.last_port = 80
         self.hint = {}      # what a frame needs to meet the rule being made
         self.hints = [{}]
@@ -199,7 +207,11 @@ class Gen:
         for _ in range(2):
             if self.chance(0.12):
                 out.append(self.extra(reach))
+        if self.late and self.chance(0.45):
+            out.append(late(self, chain, reach))
         t = self.target(chain, later)
+        if self.late and not t and self.chance(0.6):
+            t = late_target(self, self.hint.get("proto"))
         # what ends the walk must not catch all, or the rules below are never tried
         if t[:4] in ("-j A", "-j D", "-j R", "-g u") and len(out) < 3:
             out.insert(1, self.addr("-s", CLIENTS))
@@ -226,6 +238,31 @@ class Gen:
         return lines + ["COMMIT"]
 
     def frame(self):
+        """One frame, or, of a connection, the answer to an earlier one"""
+        if not self.ct:
+            return self.new_frame()
+        if self.past and self.chance(0.45):
+            frm, proto, src, dst, flags = self.r.choice(self.past)
+            if self.chance(0.7):
+                frm, src, dst = self.side(dst), dst, src
+            out = [frm, proto, src, dst]
+            if proto == "tcp":
+                out.append("flags=" + self.r.choice({"S": ["SA", "RA", "S"], "": ["A", "S"]}.get(flags, ["A", "PA", "FA"])))
+            if proto == "icmp":
+                out.append(f"type={self.r.choice([0, 0, 8])}")
+            return " ".join(out + ([f"len={self.r.choice([1, 30, 200])}"] if self.chance(0.5) else []))
+        line = self.new_frame()
+        w = line.split()
+        self.past.append((*w[:4], next((x[6:] for x in w if x.startswith("flags=")), "")))
+        return line
+
+    @staticmethod
+    def side(addr):
+        """Where frames from this address come from"""
+        a = addr.split(":")[0]
+        return "o" if a in LOCAL else "c" if a in CLIENTS else "s"
+
+    def new_frame(self):
         k = self.r.random()
         if k < 0.5:
             frm, src, dst = "c", self.r.choice(CLIENTS), self.r.choice(SERVERS)
@@ -260,7 +297,7 @@ class Gen:
             out.append(f"tos={self.r.choice(['0x10', '0x08', '0xb8', '0x02', '0x01', '0x03', '0x13'])}")
         if self.chance(0.04):
             out.append("opt=" + self.r.choice(["01010101", "94040000"]))
-        if frm in "cs" and dst not in LOCAL:
+        if frm in "cs" and dst not in LOCAL and not self.ct:
             if self.chance(0.06) and self.some("D3"):
                 out.append(f"off={self.r.choice([2, 3, 100])} id={self.r.randrange(1, 65535)}")
             elif self.chance(0.03):
