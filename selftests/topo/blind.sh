@@ -140,6 +140,9 @@ sees "an own broadcast that is dropped" "OUTPUT -p udp -j DROP" 1:28 1:28 <<<"$o
 tap_same "... its copy for the host, its copy on the wire" "0 0 1 0" \
 	"$(for w in ref dut; do for p in l c; do grep -c "^1 $p " "$TMP/$w.rx"; done; done | paste -sd' ')"
 
+sees "REJECT of a raw socket's packet from a broadcast address" "OUTPUT -j REJECT" 2:84 1:28 <<<"o udp 127.255.255.255:1 $S:2"
+sees "control: from an address" "OUTPUT -j REJECT" 2:84 2:84 <<<"o udp 10.2.0.1:1 $S:2"
+
 sees "u32 sees record route as received" "INPUT -p udp -m u32 --u32 20>>8&0xff=4" 0:0 1:36 <<<"c udp $C:1 $G:2 opt=0707040000000001"
 sees "... which the stack fills in first" "INPUT -p udp -m u32 --u32 20>>8&0xff=8" 1:36 0:0 <<<"c udp $C:1 $G:2 opt=0707040000000001"
 sees "control: an option the stack leaves alone" "INPUT -p udp -m u32 --u32 20>>24=0x94" 1:32 1:32 <<<"c udp $C:1 $G:2 opt=94040000"

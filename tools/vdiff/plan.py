@@ -27,6 +27,7 @@ ROWS = {
     "IP options that the stack refuses": "all",
     "broadcast and multicast sent from here": "all",
     "REJECT of a packet whose IP options an answer would echo": "all",
+    "REJECT of what a raw socket sends from a broadcast address": "answers",
     "table D1: TCP at fragment offset 1": "all",
     "table D2: tinygrams": "all",
     "table D3, D4: ports in later fragments": "all",
@@ -103,6 +104,9 @@ class Planner:
         if f["from"] == "o" and (f["dst"] in self.lay.broadcasts or f["dst"] == "255.255.255.255"
                                  or num(f["dst"]) >> 28 == 14):
             return "broadcast and multicast sent from here"
+        if f["from"] == "o" and self.rs.uses("REJECT") and \
+                (f["src"] in self.lay.broadcasts or f["src"] == "127.255.255.255"):
+            return "REJECT of what a raw socket sends from a broadcast address"
         if frag and f["from"] == "o":
             return "fragmented datagrams sent from here"
         if frag and f["from"] != "o" and local:

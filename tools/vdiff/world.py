@@ -19,6 +19,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+from .frames import without_nat_ports
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("O", os.path.join(ROOT, "build"))
 BPFIPT = os.environ.get("BPFIPT") or os.path.join(BUILD, "bpf-iptables")
@@ -163,6 +165,7 @@ class Twins:
         self.dut = self.add("dut", "bpf", hook)
         self.pool = ThreadPoolExecutor(2)
         self.nft = reference == "nft"
+        self.nat = False
 
     def add(self, *args):
         w = World(*args, self.tmp)
@@ -197,6 +200,10 @@ class Twins:
         for side, r in (("native iptables", a), ("bpf-iptables", b)):
             if isinstance(r, str):
                 raise CannotTest(f"{side} does not take the rules: {r}")
+        if self.nat:
+            ports = {int(p) for line in lines for p in re.findall(r":(\d+)\b", line)}
+            a, b = [([(n, w, d if w in "lte" else without_nat_ports(d, ports)) for n, w, d in rx], c)
+                    for rx, c in (a, b)]
         return (a[0], self.ordered(a[1])), (b[0], self.ordered(b[1]))
 
     def ordered(self, saved):
