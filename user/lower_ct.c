@@ -33,6 +33,14 @@ static __u32 state_key_mask(__u32 xt)
 	       (xt & XT_CONNTRACK_STATE_UNTRACKED ? CT_UNTRACKED : 0);
 }
 
+/* The values that a packet can have: one state, and NAT bits. Few, so that few ranges part them. */
+static bool state_is_possible(__u32 key)
+{
+	__u32 state = key & ~(CT_SNAT | CT_DNAT);
+
+	return state && !(state & (state - 1)) && state <= CT_UNTRACKED;
+}
+
 static int lower_states(struct lowering *l, __u32 mask, bool inv)
 {
 	struct fset *set = fset_new();
@@ -40,7 +48,7 @@ static int lower_states(struct lowering *l, __u32 mask, bool inv)
 
 	mask = state_key_mask(mask);
 	for (key = 0; set && key <= key_max(KEY_CTSTATE); key++) {
-		if (!(key & mask) == !inv)
+		if (!state_is_possible(key) || !(key & mask) == !inv)
 			continue;
 		if (fset_add(set, key, key)) {
 			fset_free(set);

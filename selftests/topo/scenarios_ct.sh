@@ -217,4 +217,13 @@ s udp $S:8 $C:$PORT ttl=1
 c udp $C:$PORT $S:8
 END
 tap_same "$SCENE: to ESTABLISHED" "2 56" "$(saved dut | counters_of FORWARD 1)"
+
+scene "a state behind a match that remembers"	# regression: refused, for too many ranges
+ipt -A FORWARD -m limit --limit 1/hour --limit-burst 3 -m conntrack ! --ctstate INVALID
+ipt -A FORWARD -p tcp -f -m tcp --tcp-option 4 -m state ! --state INVALID -j DROP
+is "limit, then ! INVALID" s 5 < <(
+	for ((i = 0; i < 4; i++)); do echo "c udp $C:$PORT $S:9"; done
+	echo "c tcp $C:$PORT $S:9 flags=SF"
+)
+tap_same "$SCENE: its burst" "3 84" "$(saved dut | counters_of FORWARD 1)"
 tap_done
