@@ -28,6 +28,7 @@ ROWS = {
     "broadcast and multicast sent from here": "all",
     "REJECT of a packet whose IP options an answer would echo": "all",
     "REJECT of what a raw socket sends from a broadcast address": "answers",
+    "errors about no route, which the kernel limits by time (net.ipv4.route.error_cost)": "answers",
     "table D1: TCP at fragment offset 1": "all",
     "table D2: tinygrams": "all",
     "table D3, D4: ports in later fragments": "all",
@@ -96,6 +97,8 @@ class Planner:
             if f.get("off"):
                 return "table D3, D4: ports in later fragments"
         if not self.early:
+            if f["from"] != "o" and f["dst"].startswith(NO_ROUTE.rsplit(".", 1)[0] + "."):
+                return "errors about no route, which the kernel limits by time (net.ipv4.route.error_cost)"
             return None
         if f.get("opt") in BAD_OPTIONS:
             return "IP options that the stack refuses"
