@@ -10,6 +10,7 @@
  * commands nothing runs and nothing stays but this one program, for those 10 ms.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <unistd.h>
 #include <linux/membarrier.h>
 #include <sys/socket.h>
@@ -81,9 +82,17 @@ __u32 grace_begin(void)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
+	/* not by libbpf, which loads two programs more to learn what this kernel can */
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+		.insns = (uintptr_t)nothing,
+		.insn_cnt = 2,
+		.license = (uintptr_t)"GPL",
+		.prog_name = "fw_grace",
+	};
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
-	int prog = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "fw_grace", "GPL", nothing, 2, NULL);
+	int prog = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 
 	if (prog < 0)
 		return GRACE_UNSURE;
