@@ -238,6 +238,23 @@ int capability_kernel(__u32 flags, enum fw_mode mode, struct lower_err *err);
  * active_verify(): the image in force is sound and inside its slot: 0 or -errno
  * active_same(): no commit since active_stamp() (of the same generation)
  */
+__u32 active_slot(const struct generation *gen);
+__u32 *slot_at(const struct generation *gen, __u32 slot);
+
+/*
+ * slots.c: slots of the image map and of the counters that are free
+ * struct live - images that packets may be reading: that in force is the first
+ */
+struct live {
+	const struct img_hdr *image[IMG_MAX_SLOTS];
+	__u32 nr;
+};
+
+struct live live_images(const struct generation *gen);
+__u32 counter_slots_used(const struct ruleset *rs);
+int counter_slots_assign(const struct generation *gen, struct live *live, struct ruleset *rs);
+int idle_slot(struct generation *gen);
+
 struct image_stamp {
 	__u32 active;
 	__u32 generation;

@@ -46,12 +46,12 @@ void fault_step(void)
 		raise(SIGKILL);
 }
 
-static __u32 *slot_at(const struct generation *gen, __u32 slot)
+__u32 *slot_at(const struct generation *gen, __u32 slot)
 {
 	return (__u32 *)(gen->map + 1) + (size_t)slot * gen->tier.slot_words;
 }
 
-static __u32 active_slot(const struct generation *gen)
+__u32 active_slot(const struct generation *gen)
 {
 	return __atomic_load_n(&gen->map->active, __ATOMIC_ACQUIRE) & (tier_slots(&gen->tier) - 1);
 }
@@ -112,18 +112,6 @@ bool active_same(const struct generation *gen, struct image_stamp stamp)
 	}									\
 } while (0)
 
-static __u32 nr_slots(const struct ruleset *rs)
-{
-	__u32 max = SLOT_FIRST_RULE - 1;
-	size_t c, r;
-
-	for (c = 0; c < rs->nr_chains; c++)
-		for (r = 0; r < rs->chains[c]->nr_rules; r++)
-			if (rs->chains[c]->rules[r]->slot > max)
-				max = rs->chains[c]->rules[r]->slot;
-	return max + 1;
-}
-
 int instance_load(struct instance *in, struct ruleset **rs)
 {
 	const struct img_hdr *h;
@@ -141,7 +129,7 @@ int instance_load(struct instance *in, struct ruleset **rs)
 	if (err)
 		return err;
 	free(in->snap);
-	in->nr_snap = nr_slots(*rs);
+	in->nr_snap = counter_slots_used(*rs);
 	if (in->nr_snap < SLOT_FIRST_RULE || in->nr_snap > in->gen.tier.nr_counters)
 		err = -EBADMSG;
 	in->snap = err ? NULL : calloc(in->nr_snap, sizeof(*in->snap));
@@ -159,80 +147,6 @@ int instance_load(struct instance *in, struct ruleset **rs)
 			*bytes += in->snap[slot].bytes;
 		}
 	});
-	return 0;
-}
-
-/* struct live - images that packets may be reading: that in force is the first */
-struct live {
-	const struct img_hdr *image[IMG_MAX_SLOTS];
-	__u32 nr;
-};
-
-static struct live live_images(const struct generation *gen)
-{
-	struct live l = { .image = { active_image(gen) }, .nr = 1 };
-
-	for (__u32 s = 0; s < tier_slots(&gen->tier); s++) {
-		const struct img_hdr *h = (const void *)slot_at(gen, s);
-
-		if (s != active_slot(gen) && !grace_over(gen->map->retired[s]) &&
-		    h->magic == IMG_MAGIC && h->abi == IMG_ABI &&
-		    h->actions + h->nr_positions * (__u64)(sizeof(struct img_action) / 4) <=
-		    gen->tier.table_words)
-			l.image[l.nr++] = h;
-	}
-	return l;
-}
-
-/* The counter slots of an image. */
-static void mark_image(const struct img_hdr *h, unsigned char *used, __u32 n)
-{
-	const struct img_action *act = (const void *)((const __u32 *)h + h->actions);
-
-	for (__u32 pos = 0; pos < h->nr_positions; pos++)
-		if (act[pos].slot < n)
-			used[act[pos].slot] = 1;
-}
-
-/*
- * Give every new rule the lowest free slot. One that the rule of an earlier image has is
- * not free as long as that may be read: its packets would be the new rule's. Example: a
- * rule in slot 4 is exchanged for another, which gets slot 5, then for a third, in 6;
- * the fourth may have 4 again.
- */
-static int assign_slots(const struct generation *gen, const struct live *live,
-			struct ruleset *rs)
-{
-	__u32 n = nr_slots(rs), next = SLOT_FIRST_RULE, total = n;
-	unsigned char *used;
-	size_t c, r;
-
-	if (live->nr && gen->tier.nr_counters > total)
-		total = gen->tier.nr_counters;
-	for (c = 0; c < rs->nr_chains; c++)
-		total += rs->chains[c]->nr_rules;
-	used = calloc(1, total + 1);
-	if (!used)
-		return -ENOMEM;
-	for (__u32 i = 0; i < live->nr; i++)
-		mark_image(live->image[i], used, total);
-	for (c = 0; c < rs->nr_chains; c++)
-		for (r = 0; r < rs->chains[c]->nr_rules; r++)
-			used[rs->chains[c]->rules[r]->slot] = 1;
-	for (c = 0; c < rs->nr_chains; c++) {
-		for (r = 0; r < rs->chains[c]->nr_rules; r++) {
-			struct rule *ru = rs->chains[c]->rules[r];
-
-			if (ru->slot)
-				continue;
-			while (used[next])
-				next++;
-			used[next] = 1;
-			ru->slot = next;
-			ru->set_counters = true;
-		}
-	}
-	free(used);
 	return 0;
 }
 
@@ -256,7 +170,7 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 		live = live_images(&in->gen);
 	ret = ifaces_list(&d->ifs, &d->nr_ifs);
 	if (!ret)
-		ret = assign_slots(in ? &in->gen : NULL, &live, rs);
+		ret = counter_slots_assign(in ? &in->gen : NULL, &live, rs);
 	if (!ret)
 		ret = states_assign(rs, live.image, live.nr, err);
 	if (!ret)
@@ -273,7 +187,7 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 	if (!ret)
 		ret = sets_check((struct img_hdr *)d->img.word, err);
 	if (!ret)
-		d->nr_slots = nr_slots(rs);
+		d->nr_slots = counter_slots_used(rs);
 	return ret;
 }
 
@@ -354,7 +268,7 @@ static void bases(struct instance *in, struct ruleset *rs, const struct fw_count
 /* The packed ruleset, with counter bases as of the counters read now. */
 static int pack(struct instance *in, struct ruleset *rs, void **bytes, size_t *len)
 {
-	__u32 n = nr_slots(rs);
+	__u32 n = counter_slots_used(rs);
 	struct fw_counter *now;
 	int err;
 
@@ -371,31 +285,6 @@ static int pack(struct instance *in, struct ruleset *rs, void **bytes, size_t *l
 	}
 	free(now);
 	return err;
-}
-
-/*
- * A slot that nothing reads: not in force, and a grace period has passed since it was.
- * Waits for one only when commits came faster than grace periods end.
- * Return: its number or -errno.
- */
-static int idle_slot(struct generation *gen)
-{
-	__u32 active = active_slot(gen), n = tier_slots(&gen->tier), first = !active;
-	__u32 *retired = gen->map->retired;
-	int err;
-
-	for (__u32 s = 0; s < n; s++) {
-		if (s != active && grace_over(retired[s])) {
-			retired[s] = GRACE_OVER;
-			return s;
-		}
-	}
-	err = sync_rcu();
-	if (err)
-		return err;
-	for (__u32 s = 0; s < n; s++)
-		retired[s] = s == active ? retired[s] : GRACE_OVER;
-	return first;
 }
 
 /* Copy an image into an idle slot and make it the one in force. */

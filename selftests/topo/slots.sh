@@ -139,4 +139,19 @@ early=$(packets)
 stop
 tap_same "edits and a growth lose no packet, and count none twice" "$(native)" "$(packets)"
 tap_ok $((early == 0)) "control: $early were counted before it was over"
+
+# what earlier images hold is waited for, it does not make the counters' map grow
+new_rules() {
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		{ printf '*filter\n' && printf -- "-A FORWARD -p udp --sport $i --dport %d -j DROP\n" {1..2000} &&
+			echo COMMIT; } | fw dut -restore || return
+	done
+}
+room() { ns_exec "${NS[dut.r]}" "$BPFIPT" status | sed -n 's/.*counters .* of //p'; }
+tap_check "twice 2000 new rules" new_rules 2
+room=$(room)
+tap_check "and ten times" new_rules 10
+tap_same "take room for two of them to count" "$room" "$(room)"
 tap_done

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * slots.c - which slots are free: those of the image map, and the counters'
+ *
+ * An image that went out of force may be read until a grace period is over (grace.c). As
+ * long as that is so neither may its slot be written, nor may a counter that it names
+ * get another rule.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "instance_int.h"
+#include "ruleset.h"
+
+/* counter_slots_used() - highest counter slot of a rule, and one */
+__u32 counter_slots_used(const struct ruleset *rs)
+{
+	__u32 max = SLOT_FIRST_RULE - 1;
+	size_t c, r;
+
+	for (c = 0; c < rs->nr_chains; c++)
+		for (r = 0; r < rs->chains[c]->nr_rules; r++)
+			if (rs->chains[c]->rules[r]->slot > max)
+				max = rs->chains[c]->rules[r]->slot;
+	return max + 1;
+}
+
+struct live live_images(const struct generation *gen)
+{
+	struct live l = { .image = { active_image(gen) }, .nr = 1 };
+
+	for (__u32 s = 0; s < tier_slots(&gen->tier); s++) {
+		const struct img_hdr *h = (const void *)slot_at(gen, s);
+
+		if (s != active_slot(gen) && !grace_over(gen->map->retired[s]) &&
+		    h->magic == IMG_MAGIC && h->abi == IMG_ABI &&
+		    h->actions + h->nr_positions * (__u64)(sizeof(struct img_action) / 4) <=
+		    gen->tier.table_words)
+			l.image[l.nr++] = h;
+	}
+	return l;
+}
+
+/* Wait until no image is read but the one in force. Return: 0 or -errno. */
+static int settle(const struct generation *gen)
+{
+	__u32 active = active_slot(gen);
+	int err = sync_rcu();
+
+	for (__u32 s = 0; !err && s < tier_slots(&gen->tier); s++)
+		if (s != active)
+			gen->map->retired[s] = GRACE_OVER;
+	return err;
+}
+
+/*
+ * idle_slot() - a slot that nothing reads: not in force, its grace period over
+ * Waits for one only when commits came faster than grace periods end.
+ * Return: its number or -errno.
+ */
+int idle_slot(struct generation *gen)
+{
+	__u32 active = active_slot(gen), n = tier_slots(&gen->tier);
+	__u32 *retired = gen->map->retired;
+	int err;
+
+	for (__u32 s = 0; s < n; s++) {
+		if (s != active && grace_over(retired[s])) {
+			retired[s] = GRACE_OVER;
+			return s;
+		}
+	}
+	err = settle(gen);
+	return err ?: (int)!active;
+}
+
+/* The counter slots of an image. */
+static void mark_image(const struct img_hdr *h, unsigned char *used, __u32 n)
+{
+	const struct img_action *act = (const void *)((const __u32 *)h + h->actions);
+
+	for (__u32 pos = 0; pos < h->nr_positions; pos++)
+		if (act[pos].slot < n)
+			used[act[pos].slot] = 1;
+}
+
+/*
+ * Mark the counter slots below @n that are taken: by rules, and by live images.
+ * Return: how many more the new rules need than are free of those the map has.
+ */
+static long mark_used(const struct generation *gen, const struct live *live,
+		      const struct ruleset *rs, unsigned char *used, __u32 n)
+{
+	long lack = 0;
+
+	memset(used, 0, n);
+	for (__u32 i = 0; i < live->nr; i++)
+		mark_image(live->image[i], used, n);
+	for (size_t c = 0; c < rs->nr_chains; c++) {
+		for (size_t r = 0; r < rs->chains[c]->nr_rules; r++) {
+			used[rs->chains[c]->rules[r]->slot] = 1;
+			lack += !rs->chains[c]->rules[r]->slot;
+		}
+	}
+	for (__u32 i = SLOT_FIRST_RULE; live->nr && i < gen->tier.nr_counters; i++)
+		lack -= !used[i];
+	return lack;
+}
+
+/*
+ * counter_slots_assign() - give every new rule the lowest free slot
+ * One that the rule of an earlier image has is not free as long as that may be read: its
+ * packets would be the new rule's. Example: a rule in slot 4 is exchanged for another,
+ * which gets slot 5, then for a third, in 6; the fourth may have 4 again. When earlier
+ * images hold so many that the map would have to grow, their end is waited for.
+ * @live: afterwards only those that may still be read
+ * Return: 0 or -errno.
+ */
+int counter_slots_assign(const struct generation *gen, struct live *live, struct ruleset *rs)
+{
+	__u32 n = counter_slots_used(rs), next = SLOT_FIRST_RULE, total = n;
+	unsigned char *used;
+	int err = 0;
+
+	if (live->nr && gen->tier.nr_counters > total)
+		total = gen->tier.nr_counters;
+	for (size_t c = 0; c < rs->nr_chains; c++)
+		total += rs->chains[c]->nr_rules;
+	used = malloc(total + 1);
+	if (!used)
+		return -ENOMEM;
+	if (mark_used(gen, live, rs, used, total + 1) > 0 && live->nr > 1) {
+		err = settle(gen);
+		live->nr = 1;
+		mark_used(gen, live, rs, used, total + 1);
+	}
+	for (size_t c = 0; !err && c < rs->nr_chains; c++) {
+		for (size_t r = 0; r < rs->chains[c]->nr_rules; r++) {
+			struct rule *ru = rs->chains[c]->rules[r];
+
+			if (ru->slot)
+				continue;
+			while (used[next])
+				next++;
+			used[next] = 1;
+			ru->slot = next;
+			ru->set_counters = true;
+		}
+	}
+	free(used);
+	return err;
+}
