@@ -25,7 +25,8 @@ import measure
 import report
 import world
 
-WORKLOADS = ("rules", "papers", "classbench", "sockets", "attack", "updates", "memory", "latency")
+WORKLOADS = ("rules", "papers", "classbench", "sockets", "attack", "updates", "memory", "latency",
+             "forward")
 
 
 def steps(names):

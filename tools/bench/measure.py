@@ -93,6 +93,13 @@ def counted_wrong(before, after, sent, by):
     return None
 
 
+def driver_missed(before, after, sent):
+    """Why this is no figure of forwarding at the driver; None: it is, or was not asked for."""
+    if before is not None and after - before < 0.98 * sent:
+        return "%d sent, but the driver sent only %d on" % (sent, after - before)
+    return None
+
+
 def blast(workload, x, series, worlds, frames, deliver=None, by=None):
     """
     ns/packet of each world; `deliver`: 1 all frames must come out, 0 none, None any; `by`:
@@ -103,7 +110,7 @@ def blast(workload, x, series, worlds, frames, deliver=None, by=None):
     path = os.path.join(TMP, "templates")
     with open(path, "wb") as f:
         f.write(b"".join(frames[:4096]))
-    before = [w.hits() for w in worlds]
+    before = [(w.hits(), w.sent_on()) for w in worlds]
     cmd = [BLAST, "run", "-r", str(Options.rounds), "-t", str(Options.ms), path]
     ns, wrong, sent = {}, {}, {}
     for line in sh(cmd + [w.spec() for w in worlds]).splitlines():
@@ -114,8 +121,9 @@ def blast(workload, x, series, worlds, frames, deliver=None, by=None):
         ns.setdefault(word[0], []).append(int(word[3]))
         if deliver is not None and float(word[4]) != deliver:
             wrong[word[0]] = "delivered %.1f %% of the frames" % (100 * float(word[4]))
-    for w, was in zip(worlds, before):
-        bad = wrong.get(w.name) or counted_wrong(was, w.hits(), sent[w.name], by)
+    for w, (hits, sent_on) in zip(worlds, before):
+        bad = wrong.get(w.name) or counted_wrong(hits, w.hits(), sent[w.name], by) or \
+            (deliver == 1 and driver_missed(sent_on, w.sent_on(), sent[w.name]))
         if bad:
             note("%s %s %s: %s has no figure: %s" % (workload, x, series, w.name, bad))
         else:

@@ -224,6 +224,12 @@ class World:
             return False
         return True
 
+    def sent_on(self):
+        """Packets that the driver has sent on by itself; None: it is not asked to."""
+        if "--forward" not in (self.init or []):
+            return None
+        return int(re.search(r"^event forwarded +(\d+)", self.run([OURS, "status"]), re.M).group(1))
+
     def hits(self, only=""):
         """
         What the policy and the rules of the chain have counted, ((packets, bytes),
