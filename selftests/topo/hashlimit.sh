@@ -61,6 +61,35 @@ tap_ok $? "control: 8 sources have 4 each ($(count 1))"
 [ "$(count 2)" -gt 32 ]
 tap_ok $? "control: above matches the rest ($(count 2))"
 
+# view WORLD [NAME] - what /proc/net/ipt_hashlimit has, or a table's buckets: time left, the
+# addresses and ports, credit, burst, price
+view() {
+	if [ "$1" = dut ] && [ "$DUT" = bpf ]; then
+		ns_exec "${NS[dut.r]}" "$BPFIPT" hashlimit "${@:2}"
+	elif [ $# -eq 1 ]; then
+		ns_exec "${NS[$1.r]}" ls /proc/net/ipt_hashlimit
+	else
+		ns_exec "${NS[$1.r]}" cat "/proc/net/ipt_hashlimit/$2"
+	fi | LC_ALL=C sort
+}
+# buckets WORLD NAME - the same, but of the credit only the packets that it is good for
+buckets() {
+	view "$@" | awk '{ print $2, int($3 / $5), $4, $5 }' | LC_ALL=C sort
+}
+tap_same "bpf-iptables hashlimit: the tables' names" "$(view ref)" "$(view dut)"
+for t in a b c d e f g h i j k l; do
+	tap_same "bpf-iptables hashlimit $t: as /proc/net/ipt_hashlimit/$t" \
+		"$(buckets ref $t)" "$(buckets dut $t)"
+done
+tap_same "control: 8 sources, no credit left" 8 "$(buckets ref a | grep -cE '^10\.1\.0\.[0-9]+:0->0\.0\.0\.0:0 0 ')"
+# Written at other instants, in other ticks: a second or two
+tap_same "the time that is left" "" "$(join -j 2 <(view ref a | LC_ALL=C sort -k 2,2) <(view dut a | LC_ALL=C sort -k 2,2) |
+	awk '{ d = $2 - $6 } d < -10 || d > 10')"
+if [ "$DUT" = bpf ]; then
+	tap_refused "no such table" ns_exec "${NS[dut.r]}" "$BPFIPT" hashlimit nope
+	tap_same "and so it says" 1 "$(ns_exec "${NS[dut.r]}" "$BPFIPT" hashlimit nope 2>&1 | grep -c nope)"
+fi
+
 rules <<-'END'
 	-p udp -m hashlimit --hashlimit-upto 3/hour --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name shared -m udp --dport 1
 	-m hashlimit --hashlimit-upto 3/hour --hashlimit-burst 50 --hashlimit-mode dstip --hashlimit-name shared
@@ -106,6 +135,10 @@ agree "rates of bytes, with and without a burst, and a rule of packets in a tabl
 	for ((i = 0; i < 12; i++)); do
 		echo "c udp $C:1 $S:1 len=$((i * 60))"
 	done)
+for t in a b c; do
+	tap_same "bytes: the bucket of $t, but for its credit" \
+		"$(buckets ref $t | cut -d' ' -f1,3,4)" "$(buckets dut $t | cut -d' ' -f1,3,4)"
+done
 
 # Rate match
 rules <<-'END'
@@ -114,6 +147,10 @@ rules <<-'END'
 	-m hashlimit --hashlimit-upto 1kb/s --hashlimit-rate-match --hashlimit-rate-interval 60 --hashlimit-mode srcip --hashlimit-htable-expire 60000 --hashlimit-name rc
 END
 agree "--hashlimit-rate-match" < <(burst 20 $C 1 $S 1)
+for t in ra rb rc; do
+	tap_same "rates: the bucket of $t, but for its time" \
+		"$(view ref $t | cut -d' ' -f2,4-)" "$(view dut $t | cut -d' ' -f2,4-)"
+done
 [ "$(count 1)" -lt 20 ]
 tap_ok $? "control: not all ($(count 1))"
 

@@ -226,4 +226,42 @@ is "limit, then ! INVALID" s 5 < <(
 	echo "c tcp $C:$PORT $S:9 flags=SF"
 )
 tap_same "$SCENE: its burst" "3 84" "$(saved dut | counters_of FORWARD 1)"
+
+# --- lo: OUTPUT labels the packet, INPUT sees the same state
+both_restore <<-END
+	*filter
+	:INPUT ACCEPT [0:0]
+	:FORWARD ACCEPT [0:0]
+	:OUTPUT ACCEPT [0:0]
+	-A INPUT -i lo -m conntrack --ctstate INVALID -p tcp -j DROP
+	-A INPUT -i lo -m conntrack --ctstate INVALID
+	-A INPUT -i lo -m conntrack --ctstate NEW
+	-A INPUT -i lo -m conntrack --ctstate ESTABLISHED,RELATED
+	-A OUTPUT -o lo -m conntrack --ctstate INVALID -p tcp -m tcp --dport 9 -j DROP
+	-A OUTPUT -o lo -m conntrack --ctstate INVALID
+	-A OUTPUT -o lo -m conntrack --ctstate NEW
+	-A OUTPUT -o lo -m conntrack --ctstate ESTABLISHED,RELATED
+	COMMIT
+END
+R=10.1.0.1
+agree "INVALID on lo, at OUTPUT and at INPUT" <<-END
+	o tcp $R:1 $R:2 flags=SF
+	o tcp $R:1 $R:2 flags=
+	o tcp $R:1 $R:2 flags=SR
+	o tcp 127.0.0.1:3 127.0.0.1:4 flags=SAF
+	o tcp $R:1 $R:9 flags=SF
+	o tcp $R:5 $R:6 flags=S doff=4
+	o tcp $R:5 $R:6 flags=S doff=15
+	o icmp $R $R type=0
+	o icmp $R $R type=14
+	o icmp $R $R type=77
+	o icmp $R $R type=8
+	o udp $R:7 $R:8 len=4
+END
+for n in INPUT OUTPUT; do
+	for i in 1 2 3; do
+		[ "$(saved ref | counters_of $n $i | cut -d' ' -f1)" -gt 0 ]
+		tap_ok $? "control: $n's rule $i met some"
+	done
+done
 tap_done
