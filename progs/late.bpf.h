@@ -20,6 +20,9 @@
 #include "late_l4.bpf.h"
 #include "late_nf.bpf.h"
 #include "late_payload.bpf.h"
+#ifdef FW_NETFILTER
+#include "late_route.bpf.h"
+#endif
 #include "late_set.bpf.h"
 #include "late_recent.bpf.h"
 #include "late_state.bpf.h"
@@ -181,6 +184,16 @@ static long late_step(__u32 i, struct late_run *l)
 		if (LATE_NF)
 			r = late_physdev(fw, d);
 		break;
+#ifdef FW_NETFILTER
+	case LATE_REALM:
+		if (LATE_NF)
+			r = late_realm(fw, d);
+		break;
+	case LATE_POLICY:
+		if (LATE_NF)
+			r = late_policy(fw, d);
+		break;
+#endif
 	case LATE_SET:
 		if (features & IMG_F_SET)
 			r = late_set(fw, d);

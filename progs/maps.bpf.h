@@ -192,6 +192,32 @@ struct fib_hop {
 };
 
 /*
+ * struct policy_walk - the IPsec transformations of a packet, one by one (late_route.bpf.h)
+ * @sp:		what it has come through, @left of them to look at; or
+ * @dst:	the route that says what it is to go through next
+ * @elem, @nr:	word of the rule's elements, how many; @strict: all of them, in order
+ * @i:		transformations looked at
+ * @x:		the one under the eye, and what the rule may ask of it
+ */
+struct policy_walk {
+	__u64 sp;
+	__u64 dst;
+	__u32 elem;
+	__u32 nr;
+	__u32 strict;
+	__u32 i;
+	__u32 left;
+	__u32 result;
+	__u64 x;
+	__be32 saddr;
+	__be32 daddr;
+	__be32 spi;
+	__u32 reqid;
+	__u8 proto;
+	__u8 mode;
+};
+
+/*
  * struct walk - one packet's journey through the rules
  * @pkt:	the packet's keys
  * @hop:	of xdp_forward.bpf.h
@@ -206,7 +232,7 @@ struct fib_hop {
  * @few:	word of the few list that stands for all vectors, 0: none; @hits: bit
  *		per position of it that agrees. @m2 are then bits of @hits
  * @doomed:	LATE_DROP_NOW once a match of the rule has said so and yet matched
- * @late, @hashlimit, @recent: of the late match under way; @route: of TCPMSS
+ * @late, @hashlimit, @recent, @policy: of the late match under way; @route: of TCPMSS
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
  * @busy:	claimed by a packet (FW_INTERRUPTED)
@@ -253,6 +279,7 @@ struct walk {
 		__u32 late[LATE_SCRATCH];
 		struct hashlimit_work hashlimit;
 		struct recent_args recent;
+		struct policy_walk policy;
 		struct bpf_fib_lookup route;
 	};
 };

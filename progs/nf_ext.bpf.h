@@ -21,6 +21,7 @@ enum nf_ct_ext_id {
 
 enum skb_ext_id {
 	SKB_EXT_BRIDGE_NF,
+	SKB_EXT_SEC_PATH,
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -74,22 +75,29 @@ static __always_inline const void *nf_ct_ext(const struct nf_conn *ct, __u32 id)
 	return at ? (const void *)((__u64)ext + at) : 0;
 }
 
-/* What br_netfilter knows of a packet, or NULL: it is not bridged. */
-static __always_inline const struct nf_bridge_info *skb_bridge_info(const struct sk_buff *skb)
+/* Extension @id of a packet, or NULL. */
+static __always_inline const void *skb_ext(const struct sk_buff *skb, __u32 id)
 {
 	const struct skb_ext *ext;
-	__u32 id;
 	__u8 at = 0;
 
-	if (!bpf_core_enum_value_exists(enum skb_ext_id, SKB_EXT_BRIDGE_NF))
-		return 0;
-	id = bpf_core_enum_value(enum skb_ext_id, SKB_EXT_BRIDGE_NF);
 	if (!(BPF_CORE_READ(skb, active_extensions) >> id & 1))
 		return 0;
 	ext = BPF_CORE_READ(skb, extensions);
 	bpf_probe_read_kernel(&at, 1, (void *)((__u64)ext + id +
 			      bpf_core_field_offset(struct skb_ext, offset)));
 	return (const void *)((__u64)ext + at * SKB_EXT_ALIGN);
+}
+
+/* NULL also where the kernel has no such extension */
+#define SKB_EXT(skb, id)							\
+	(bpf_core_enum_value_exists(enum skb_ext_id, id) ?			\
+	 skb_ext(skb, bpf_core_enum_value(enum skb_ext_id, id)) : NULL)
+
+/* What br_netfilter knows of a packet, or NULL: it is not bridged. */
+static __always_inline const struct nf_bridge_info *skb_bridge_info(const struct sk_buff *skb)
+{
+	return SKB_EXT(skb, SKB_EXT_BRIDGE_NF);
 }
 
 #endif /* BPFIPT_NF_EXT_BPF_H */

@@ -27,6 +27,7 @@ struct sk_buff {
 	unsigned char *data;
 	unsigned int len;
 	unsigned long _nfct;
+	unsigned long _skb_refdst;
 	__u32 mark;
 	__u8 active_extensions;
 	struct skb_ext *extensions;

@@ -47,6 +47,10 @@ static const struct refusal matches[] = {
 	 */
 	{ "physdev", ON_MODE(MODE_TC) | ON_MODE(MODE_XDP),
 	  "which port of a bridge a packet came by is not known here", physdev_asks_port },
+	{ "realm", ON_MODE(MODE_TC) | ON_MODE(MODE_XDP),
+	  "a packet's route is not known here", NULL },
+	{ "policy", ON_MODE(MODE_TC) | ON_MODE(MODE_XDP),
+	  "packets come by before they are decrypted, and when they are encrypted", NULL },
 };
 
 static const struct refusal targets[] = {

@@ -16,7 +16,6 @@
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_devgroup.h>
 #include <linux/netfilter/xt_physdev.h>
-#include <linux/netfilter/xt_policy.h>
 
 #include "lower_int.h"
 
@@ -78,27 +77,11 @@ int check_physdev(const struct check *c, const void *data)
 	return 0;
 }
 
-int check_policy(const struct check *c, const void *data)
-{
-	const struct xt_policy_info *pol = data;
-
-	if (!(pol->flags & (XT_POLICY_MATCH_IN | XT_POLICY_MATCH_OUT)))
-		return check_fail(c, -EINVAL, "neither incoming nor outgoing policy");
-	if (c->hooks & IN && pol->flags & XT_POLICY_MATCH_OUT)
-		return check_fail(c, -EINVAL, "output policy in INPUT");
-	if (c->hooks & OUT && pol->flags & XT_POLICY_MATCH_IN)
-		return check_fail(c, -EINVAL, "input policy in OUTPUT");
-	if (pol->len > XT_POLICY_MAX_ELEM)
-		return check_fail(c, -EINVAL, "too many policy elements");
-	return 0;
-}
-
 /* Known to iptables, not enforced; size 0: not looked at. */
 const struct match_op other_matches[] = {
 	{ "cgroup", 0, 255, .hooks = IN | OUT },
 	{ "socket", 0, 255, .hooks = IN },
 	{ "rpfilter", 0, 255, .nofilter = true },
-	{ "policy", .size = sizeof(struct xt_policy_info), .check = check_policy },
 	{ "osf", .proto = IPPROTO_TCP, .hooks = IN | FWD },
 	{ .name = NULL },
 };

@@ -298,6 +298,7 @@ static bool late_key_ok(const struct img_late *rec)
 	case LATE_HOTDROP:
 		return rec->words == 2;
 	case LATE_MARK:
+	case LATE_REALM:
 	case LATE_DCCP:
 	case LATE_IPCOMP:
 		return rec->words == 3;
@@ -322,6 +323,9 @@ static bool late_key_ok(const struct img_late *rec)
 		return rec->words == 1 + sizeof(struct late_helper) / 4;
 	case LATE_PHYSDEV:
 		return rec->words == 1 + sizeof(struct late_physdev) / 4;
+	case LATE_POLICY:
+		return rec->words == 1 + sizeof(struct late_policy) / 4 &&
+		       rec->data[1] <= LATE_POLICY_ELEMS;
 	case LATE_CONNBYTES:
 		return rec->words == 1 + sizeof(struct late_connbytes) / 4;
 	case LATE_SET:

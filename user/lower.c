@@ -26,6 +26,7 @@ static const struct match_op *const match_tables[] = {
 	ct_matches,
 	payload_matches,
 	host_matches,
+	route_matches,
 	set_matches,
 	other_matches,
 };

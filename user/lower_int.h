@@ -172,6 +172,7 @@ extern const struct match_op rate_matches[];	/* lower_rate.c */
 extern const struct match_op ct_matches[];	/* lower_ct.c */
 extern const struct match_op payload_matches[];	/* lower_payload.c */
 extern const struct match_op host_matches[];	/* lower_host.c */
+extern const struct match_op route_matches[];	/* lower_route.c */
 extern const struct match_op set_matches[];	/* lower_set.c */
 extern const struct match_op other_matches[];	/* check.c: checked, not enforced */
 extern const struct match_op targets[];		/* lower_target.c */
@@ -183,7 +184,6 @@ extern const struct match_op other_targets[];	/* check.c */
 int check_addrtype(const struct check *c, const void *info);	/* revision 1 */
 int check_devgroup(const struct check *c, const void *info);
 int check_physdev(const struct check *c, const void *info);
-int check_policy(const struct check *c, const void *info);
 
 /* The row of a match or target, or NULL. */
 const struct match_op *match_find(const struct xt_entry_match *m);

@@ -124,7 +124,7 @@ struct img_hook {
 #define IMG_F_SET	0x1000u	/* set: the mirror of ipsets */
 #define IMG_F_FIB_SRC	0x80000000u /* REJECT with ICMP in FORWARD: Linux 6.7 (user/capability.c) */
 #define IMG_F_NATIVE	0x40000000u /* REJECT, MARK, CONNMARK: the netfilter hook has them done (abi/native.h) */
-#define IMG_F_NF_HOST	0x10000000u /* helper, physdev: the netfilter hook reads them off the packet */
+#define IMG_F_NF_HOST	0x10000000u /* helper, physdev, realm, policy: the netfilter hook reads them off the packet */
 #define IMG_F_CT_ACCT	0x20000000u /* connbytes: the kernel's table has to count (netfilter hook) */
 #define IMG_F_HASHLIMIT	0x80u
 #define IMG_F_RECENT	0x100u
@@ -409,6 +409,8 @@ enum img_late_op {
 	LATE_PHYSDEV,	/* struct late_physdev */
 	LATE_DCCP,	/* struct late_dccp */
 	LATE_IPCOMP,	/* struct late_ipcomp */
+	LATE_REALM,	/* struct late_realm */
+	LATE_POLICY,	/* struct late_policy */
 	NR_LATE_OPS,
 };
 

@@ -251,6 +251,50 @@ struct late_physdev {
 	__u32 out_mask[LATE_IFNAME_WORDS];
 };
 
+/* LATE_REALM: xt_realm.c. (realm of the packet's route & @mask) == @id; netfilter hook */
+struct late_realm {
+	__u32 id;
+	__u32 mask;
+};
+
+/*
+ * LATE_POLICY: xt_policy.c, netfilter hook. @flags are LATE_POLICY_*; the packet has come
+ * through (IN), or is to go through (OUT), one transformation that is as the first of
+ * @nr elements says; STRICT: through those of all elements, in order, and no others; NONE:
+ * through none at all. Members count where @match says so, @invert the other way.
+ */
+#define LATE_POLICY_IN		1u	/* as XT_POLICY_MATCH_* of linux/netfilter/xt_policy.h */
+#define LATE_POLICY_OUT		2u
+#define LATE_POLICY_NONE	4u
+#define LATE_POLICY_STRICT	8u
+
+#define LATE_POLICY_SADDR	0x01u	/* bits of struct xt_policy_spec */
+#define LATE_POLICY_DADDR	0x02u
+#define LATE_POLICY_PROTO	0x04u
+#define LATE_POLICY_MODE	0x08u
+#define LATE_POLICY_SPI		0x10u
+#define LATE_POLICY_REQID	0x20u
+#define LATE_POLICY_ELEMS	4
+
+struct late_policy {
+	__u32 flags;
+	__u32 nr;		/* 0..LATE_POLICY_ELEMS */
+	struct late_policy_elem {
+		__be32 saddr;
+		__be32 smask;
+		__be32 daddr;
+		__be32 dmask;
+		__be32 spi;
+		__u32 reqid;
+		__u32 proto;
+		__u32 mode;	/* XT_POLICY_MODE_*: as XFRM_MODE_* of linux/xfrm.h */
+		__u32 match;
+		__u32 invert;
+	} elem[LATE_POLICY_ELEMS];
+};
+
+_Static_assert(sizeof(struct late_realm) == 8, "late_realm");
+_Static_assert(sizeof(struct late_policy) == 8 + LATE_POLICY_ELEMS * 40, "late_policy");
 _Static_assert(sizeof(struct late_physdev) == 72, "late_physdev");
 _Static_assert(sizeof(struct late_owner) == 24, "late_owner");
 _Static_assert(sizeof(struct late_devgroup) == 20, "late_devgroup");
