@@ -101,14 +101,16 @@ static const struct {
 	const char *name;
 	enum fw_mode mode;
 	const char *text;
+	__u32 features;
 } hooks[] = {
-	{ "tc", MODE_TC, HEAD EVERY MORE TAIL },
-	{ "xdp", MODE_XDP, HEAD EVERY MORE TAIL },
-	{ "netfilter", MODE_NETFILTER, HEAD EVERY TAIL },
+	{ "tc", MODE_TC, HEAD EVERY MORE TAIL, 0 },
+	{ "xdp", MODE_XDP, HEAD EVERY MORE TAIL, 0 },
+	{ "xdp-forward", MODE_XDP, HEAD EVERY MORE TAIL, IMG_F_FORWARD },
+	{ "netfilter", MODE_NETFILTER, HEAD EVERY TAIL, 0 },
 	/* stateless and without what only the stack knows: the driver's program is to drop */
 	{ "hybrid", MODE_HYBRID, HEAD "-A u -s 10.1.0.0/17 -p udp -j DROP\n"
 	  "-A u -m u32 --u32 \"0>>22&0x3C@4>>8&0xFF=1:7\" -j DROP\n-A u -p tcp -m tcp --dport 0:999 -j DROP\n"
-	  "-A u -p icmp -j DROP\n" TAIL },
+	  "-A u -p icmp -j DROP\n" TAIL, 0 },
 };
 
 /* Every prog-NAME under the generation in force. */
@@ -318,7 +320,7 @@ static int one_hook(struct bench *b, size_t h, __u64 seed, unsigned int nr_frame
 
 	b->rnd = (struct prng){ seed };
 	b->in = NULL;
-	err = instance_init(hooks[h].mode, 0, 0, false);
+	err = instance_init(hooks[h].mode, 0, hooks[h].features, false);
 	if (err)
 		return err;
 	err = pair_restore(hooks[h].text);
@@ -399,6 +401,10 @@ int main(int argc, char **argv)
 	for (size_t h = 0; h < sizeof(hooks) / sizeof(*hooks); h++) {
 		if (hook && strcmp(hook, hooks[h].name))
 			continue;
+		if (hooks[h].features && !kernel_can_forward()) {
+			printf("ok %d - %s # SKIP needs Linux 6.6\n", ++tap_n, hooks[h].name);
+			continue;
+		}
 		if (one_hook(&b, h, seed, nr_frames, nr_images)) {
 			if (hooks[h].mode == MODE_NETFILTER || hooks[h].mode == MODE_HYBRID)
 				printf("ok %d - %s # SKIP needs Linux 6.4\n", ++tap_n, hooks[h].name);
