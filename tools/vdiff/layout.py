@@ -139,7 +139,8 @@ class Layout:
         out = []
         for i, name in enumerate(self.names):
             out += [f"link add {name} address 02:00:00:00:{i:02x}:01 numtxqueues 1 numrxqueues 1 type veth "
-                    f"peer name w{self.letter[name]} address 02:00:00:00:{i:02x}:02 netns {peer_ns}",
+                    f"peer name w{self.letter[name]} address 02:00:00:00:{i:02x}:02 netns {peer_ns} "
+                    "numtxqueues 1 numrxqueues 1",
                     f"link set {name} arp off up"]
         for addr, name in self.addresses:
             out.append(f"addr add {addr} brd + dev {name}" if addr.endswith("/24")
