@@ -76,6 +76,30 @@ static __always_inline __u32 lookup_class(const struct img *im, const struct img
 	return img_word(im, rows + 2 * lo + 1);
 }
 
+/* The record of position @i of a few list at word @few. */
+static __always_inline const struct img_few_pos *few_pos(const struct img *im, __u32 few, __u32 i)
+{
+	return img_record(im, few + (sizeof(struct img_few) + (__u64)i * sizeof(struct img_few_pos)) / 4);
+}
+
+/* FEW_MORE is of use when the chain holds one of its positions, and it is still to come. */
+static __always_inline int few_decides(const struct img *im, const struct walk *w, __u32 few)
+{
+	__u32 head = img_word(im, few + 1), i;
+
+	if (likely(head >> 16 != FEW_MORE))
+		return 1;
+	for (i = 0; i < FEW_MAX; i++) {
+		__u32 pos = few_pos(im, few, i)->pos;
+
+		if (i >= (head & 0xffff))
+			break;
+		if (pos >= w->cur && pos < w->end)
+			return 1;
+	}
+	return 0;
+}
+
 /* Key number @i: its class, and with the last key of a vector the vector's root. */
 static __always_inline int classify_key(__u32 i, struct fw *fw)
 {
@@ -101,7 +125,8 @@ static __always_inline int classify_key(__u32 i, struct fw *fw)
 		root = img_word(&im, lk->vector + acc);
 	}
 	if (IMG_IS_FEW(root)) {
-		if (EARLY_FEW && likely(w->pkt.form == FORM_WHOLE)) {
+		if (EARLY_FEW && likely(w->pkt.form == FORM_WHOLE) &&
+		    few_decides(&im, w, root - 1)) {
 			w->few = root - 1;
 			return 1;
 		}
@@ -119,12 +144,6 @@ static long classify_step(__u32 i, struct fw *fw)
 	return classify_key(i + 1, fw);
 }
 
-/* The record of position @i of a few list at word @few. */
-static __always_inline const struct img_few_pos *few_pos(const struct img *im, __u32 few, __u32 i)
-{
-	return img_record(im, few + (sizeof(struct img_few) + (__u64)i * sizeof(struct img_few_pos)) / 4);
-}
-
 /* Which positions of the few list w->few agree with the packet's keys? */
 static __always_inline __u32 few_hits(const struct img *im, const struct walk *w)
 {
@@ -132,7 +151,7 @@ static __always_inline __u32 few_hits(const struct img *im, const struct walk *w
 	__u32 nr_terms = head >> 16, hits = 0, pos = 0, any = 0, all = 1, i;
 
 	at += (head & 0xffff) * (sizeof(struct img_few_pos) / 4);
-	if (!nr_terms)
+	if (!nr_terms || nr_terms == FEW_MORE)
 		return (1u << (head & 31)) - 1;
 	for (i = 0; i < FEW_MAX_TERMS; i++) {
 		const struct img_term *t;
@@ -161,7 +180,8 @@ static __always_inline __u32 few_hits(const struct img *im, const struct walk *w
 
 /*
  * classify() - fill w->root and w->all from the packet's keys
- * Called again when a MARK target has changed a key.
+ * What is asked for lies in [w->cur, w->end). Called again when a MARK target has
+ * changed a key.
  */
 static __noinline int classify(struct fw *fw)
 {

@@ -78,6 +78,7 @@ static __always_inline int walk_jump(struct walk *w, __u32 pos, const struct img
 /* A key has changed: what the rules behind @pos see is another packet. */
 static __always_inline void walk_again(struct fw *fw, __u32 pos)
 {
+	fw->w->cur = pos + 1;
 	classify(fw);
 	seek(fw->w, pos + 1, fw->w->end);
 }
@@ -340,6 +341,8 @@ static __noinline int walk_chain(struct fw *fw)
 		w->actions = img_hdr_word(&fw->img, actions);
 		if (features & IMG_F_CT && walk_established(fw, h, hook))
 			return WALK_ACCEPT;
+		w->cur = h->start;
+		w->end = h->end;
 		classify(fw);
 		w->verdict = walk_short(fw, h);
 		if (w->verdict == WALK_ON) {

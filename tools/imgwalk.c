@@ -79,7 +79,7 @@ static bool few_agrees(const struct img_few *few, __u32 i, const __u32 *key)
 	const struct img_term *t = (const void *)(few->pos + few->nr);
 	bool any = false, all = true;
 
-	if (!few->nr_terms)
+	if (!few->nr_terms || few->nr_terms == FEW_MORE)
 		return true;
 	for (; ; t++) {
 		__u32 k = key[t->key & 0xff];
@@ -96,8 +96,20 @@ static bool few_agrees(const struct img_few *few, __u32 i, const __u32 *key)
 	}
 }
 
-/* The roots that @key selects; returns how many. An odd one: a few list, alone. */
-static __u32 classify(const __u32 *word, const __u32 *key, __u32 *root)
+/* Is a list of use for [pos, end)? */
+static bool few_decides(const struct img_few *few, __u32 pos, __u32 end)
+{
+	for (__u32 i = 0; i < few->nr; i++)
+		if (few->pos[i].pos >= pos && few->pos[i].pos < end)
+			return true;
+	return few->nr_terms != FEW_MORE;
+}
+
+/*
+ * The roots that @key selects, for candidates in [pos, end); returns how many. An odd
+ * one: a few list, alone.
+ */
+static __u32 classify(const __u32 *word, const __u32 *key, __u32 pos, __u32 end, __u32 *root)
 {
 	const struct img_hdr *h = hdr_of(word);
 	const struct img_lookup *lk = (const void *)(word + h->lookups);
@@ -112,7 +124,8 @@ static __u32 classify(const __u32 *word, const __u32 *key, __u32 *root)
 		root[nr] = lk[i].vector == VECTOR_CLASS ? class : word[lk[i].vector + acc];
 		acc = 0;
 		if (IMG_IS_FEW(root[nr])) {
-			if (key[KEY_L4] >> 8 == FORM_WHOLE)
+			if (key[KEY_L4] >> 8 == FORM_WHOLE &&
+			    few_decides((const void *)(word + root[nr] - 1), pos, end))
 				return nr + 1;
 			root[nr] = word[root[nr] - 1];
 		}
@@ -211,7 +224,7 @@ int imgwalk(const __u32 *word, enum fw_hook hook, struct imgwalk *w)
 	const struct img_action *actions = (const void *)(word + h->actions);
 	__u32 pos = h->hook[hook].start, end = h->hook[hook].end;
 	__u32 root[IMG_MAX_VECTORS], stack[IMG_MAX_DEPTH];
-	__u32 nr = classify(word, w->key, root), depth = 0;
+	__u32 nr = classify(word, w->key, pos, end, root), depth = 0;
 
 	w->nr_slots = 0;
 	for (__u32 steps = 0; steps < IMGWALK_STEPS; steps++) {
@@ -266,7 +279,7 @@ int imgwalk(const __u32 *word, enum fw_hook hook, struct imgwalk *w)
 			case ACT_MARK:
 				w->key[KEY_MARK] = (w->key[KEY_MARK] & ~act->arg2) ^ act->arg;
 				if (h->flags & IMG_F_MARK)
-					nr = classify(word, w->key, root);
+					nr = classify(word, w->key, pos, end, root);
 				break;
 			default:
 				break;

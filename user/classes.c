@@ -246,7 +246,7 @@ int classes_build(struct classes *c, const struct product *const *prod, __u32 nr
 	if (!err && nr && !c->nr_kc)
 		err = keyclass_build(c, KEY_L4, ranges[KEY_L4], true, prod, nr);
 	if (!err)
-		err = classes_cross(c, lim);
+		err = classes_cross(c, prod, lim);
 	return err;
 }
 

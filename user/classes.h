@@ -101,7 +101,8 @@ void classes_free(struct classes *c);
  * classes_number() - the bit vectors @id[n] numbered by first appearance: of[n], and the
  * @nr_roots different ones in a new array
  */
-int classes_cross(struct classes *c, const struct class_limits *lim);
+int classes_cross(struct classes *c, const struct product *const *prod,
+		  const struct class_limits *lim);
 int classes_number(const struct vectors *v, const __u32 *id, __u32 n, __u32 *of,
 		   __u32 **rootp, __u32 *nr_roots);
 void vector_free(struct vector *vec);
@@ -115,6 +116,11 @@ void keyclass_emit(const struct keyclass *kc, bool alone, struct imgbuf *b, stru
 
 /* keyclass_set_entries() - VECTOR_CLASS: put each class's @entry in its place */
 void keyclass_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *entry);
+
+#define LEADERS_SEEN	64	/* first positions of an entry, among which some may decide alone */
+
+/* only_wants() - does a position match whatever has the right values of these keys? (few.c) */
+bool only_wants(const struct product *prod, __u32 keys);
 
 /*
  * few_emit() - the few list of a vector's root (abi/image.h)

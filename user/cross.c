@@ -12,6 +12,7 @@
  * Alone. A key, or a pair of them, that leaves a handful of positions whatever its
  * value needs no company: what the others would say is in its few lists (few.c), and
  * its look-up is the only one. It becomes the first vector, and is crossed no further.
+ * So does a key of which most classes are decided by their first rule.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,9 +20,12 @@
 
 #include "../progs/abi/image.h"
 #include "classes.h"
+#include "lower.h"
 
 #define L4_KEYS	(1u << KEY_L4 | 1u << KEY_SPORT | 1u << KEY_DPORT | \
 		 1u << KEY_TCPFLAGS | 1u << KEY_ICMP)
+
+#define LEADS_FROM	64	/* classes of a key that may stand alone because it leads */
 
 void vector_free(struct vector *vec)
 {
@@ -171,8 +175,31 @@ static void stand_alone(struct classes *c, __u32 i)
 	c->alone = 1;
 }
 
-/* The most selective key that is few, or else the smallest pair. */
-static int pick_alone(struct classes *c, __u32 entries, __u32 words)
+/*
+ * A key most of whose classes have, early on, a rule that wants it and nothing else: a
+ * blacklist. Its table is kept as it is, for the packets that it decides.
+ */
+static bool vector_leads(const struct classes *c, const struct product *const *prod,
+			 const struct vector *vec)
+{
+	__u32 leads = 0, pos[LEADERS_SEEN], key = vec->kc[0]->key;
+
+	for (__u32 i = 0; i < vec->nr_roots && vec->nr_roots >= LEADS_FROM; i++) {
+		__u32 n = vectors_list(c->store, vec->root[i], pos, LEADERS_SEEN);
+
+		for (__u32 j = 0; j < n; j++) {
+			if (prod[pos[j]]->set[key] && only_wants(prod[pos[j]], 1u << key)) {
+				leads++;
+				break;
+			}
+		}
+	}
+	return vec->nr_roots >= LEADS_FROM && leads >= vec->nr_roots / 4 * 3;
+}
+
+/* The most selective key that is few, else one that leads, else the first pair that is few. */
+static int pick_alone(struct classes *c, const struct product *const *prod, __u32 entries,
+		      __u32 words)
 {
 	__u64 least = ~0ull;
 	struct vector x;
@@ -189,6 +216,12 @@ static int pick_alone(struct classes *c, __u32 entries, __u32 words)
 	if (least != ~0ull) {
 		stand_alone(c, best);
 		return 0;
+	}
+	for (__u32 i = 0; i < c->nr_vec; i++) {
+		if (vector_leads(c, prod, &c->vec[i])) {
+			stand_alone(c, i);
+			return 0;
+		}
 	}
 	for (__u32 i = 0; i < c->nr_vec; i++) {
 		for (__u32 j = i + 1; j < c->nr_vec; j++) {
@@ -238,7 +271,8 @@ static void vectors_order(struct classes *c, __u32 most)
 	}
 }
 
-int classes_cross(struct classes *c, const struct class_limits *lim)
+int classes_cross(struct classes *c, const struct product *const *prod,
+		  const struct class_limits *lim)
 {
 	int err = 0;
 
@@ -247,7 +281,7 @@ int classes_cross(struct classes *c, const struct class_limits *lim)
 		c->nr_vec++;
 	}
 	if (!err)
-		err = pick_alone(c, lim->l4, lim->words);
+		err = pick_alone(c, prod, lim->l4, lim->words);
 	if (!err)
 		err = cross_while(c, L4_KEYS, lim->l4, lim->words, 1);
 	if (!err)

@@ -5,7 +5,9 @@
  * 10,000 rules with a source each: the source's class holds one position. What the
  * other vectors would say of it is in its product: `-d X -p udp --sport A --dport B'
  * becomes four terms, and the packet's other keys need no lookup; nor does the action
- * when it is ACCEPT or DROP and no more. The list is for
+ * when it is ACCEPT or DROP and no more. Where there are many positions, but the first of
+ * a chain wants nothing else and is such a verdict (a blacklist before other rules), the
+ * list holds that one. It is for
  * packets whose headers are whole: of a port set { 80, PORT_NONE } only 80 stays
  * when the protocols that the rule allows have ports.
  */
@@ -118,17 +120,73 @@ static __u32 plain_of(const struct img_action *act)
 	       act->act == ACT_DROP ? FEW_DROP | act->slot : 0;
 }
 
+/* Writes a list of the positions @pos. Return: the table's entry. */
+static __u32 list_put(struct imgbuf *b, const struct img_few *few, const __u32 *pos,
+		      const struct img_term *term, __u32 actions)
+{
+	__u32 terms = few->nr_terms == FEW_MORE ? 0 : few->nr_terms * sizeof(*term) / 4;
+	__u32 head = (sizeof(*few) + few->nr * sizeof(few->pos[0])) / 4, align = 4, at;
+	struct img_few_pos *to;
+
+	while (align < head + terms && align < LINE)
+		align *= 2;
+	at = imgbuf_alloc(b, head + terms, align);
+	imgbuf_copy(b, at, few, sizeof(*few) / 4);
+	to = imgbuf_at(b, at + sizeof(*few) / 4);
+	for (__u32 i = 0; to && i < few->nr; i++) {
+		const struct img_action *all = imgbuf_at(b, actions);
+
+		to[i] = (struct img_few_pos){ pos[i], plain_of(&all[pos[i]]) };
+	}
+	imgbuf_copy(b, at + head, term, terms);
+	return at + 1;
+}
+
+/* Does @prod want nothing but the keys in @keys? */
+bool only_wants(const struct product *prod, __u32 keys)
+{
+	for (__u32 key = 0; key < NR_KEYS; key++)
+		if (prod->set[key] && !(keys & 1u << key))
+			return false;
+	return !prod->late_words && !prod->hotdrop;
+}
+
+/*
+ * The first position in each of some chains, where it decides. Chains lie one behind
+ * the other: a new chain_end is a new chain.
+ */
+static __u32 leaders_emit(const struct classes *c, const struct vector *vec,
+			  const struct product *const *prod, __u32 actions, __u32 root, __u32 node,
+			  struct imgbuf *b)
+{
+	const struct img_action *act = imgbuf_at(b, actions);
+	struct img_few few = { .root = node, .nr_terms = FEW_MORE };
+	__u32 pos[LEADERS_SEEN], first[FEW_MAX], keys = 0, n, chain = 0;
+
+	n = act ? vectors_list(c->store, root, pos, LEADERS_SEEN) : 0;
+	for (__u32 k = 0; k < vec->nr_keys; k++)
+		keys |= 1u << vec->kc[k]->key;
+	for (__u32 i = 0; i < n && few.nr < FEW_MAX; i++) {
+		if (act[pos[i]].chain_end != chain && only_wants(prod[pos[i]], keys) &&
+		    plain_of(&act[pos[i]]))
+			first[few.nr++] = pos[i];
+		chain = act[pos[i]].chain_end;
+	}
+	return few.nr ? list_put(b, &few, first, NULL, actions) : node;
+}
+
 __u32 few_emit(const struct classes *c, const struct vector *vec,
 	       const struct product *const *prod, __u32 actions, __u32 root, __u32 node,
 	       struct imgbuf *b)
 {
-	__u32 pos[FEW_MAX], keys = 0, at, n = 0, align = 4, words;
+	__u32 pos[FEW_MAX], keys = 0, n = 0;
 	struct img_term term[FEW_MAX_TERMS];
-	struct img_few_pos *to;
 	struct img_few few = { .root = node };
 
-	if (!vectors_population(c->store, root) || vectors_population(c->store, root) > FEW_MAX)
+	if (!vectors_population(c->store, root))
 		return node;
+	if (vectors_population(c->store, root) > FEW_MAX)
+		return leaders_emit(c, vec, prod, actions, root, node, b);
 	vectors_list(c->store, root, pos, FEW_MAX);
 	for (__u32 i = 0; i < c->nr_vec; i++)
 		for (__u32 k = 0; &c->vec[i] != vec && k < c->vec[i].nr_keys; k++)
@@ -147,18 +205,5 @@ __u32 few_emit(const struct classes *c, const struct vector *vec,
 	few.nr = n;
 	if (always(term, few.nr_terms))
 		few.nr_terms = 0;
-	words = (sizeof(few) + n * sizeof(*to) + few.nr_terms * sizeof(*term)) / 4;
-	while (align < words && align < LINE)
-		align *= 2;
-	at = imgbuf_alloc(b, words, align);
-	imgbuf_copy(b, at, &few, sizeof(few) / 4);
-	to = imgbuf_at(b, at + sizeof(few) / 4);
-	for (__u32 i = 0; to && i < n; i++) {
-		const struct img_action *all = imgbuf_at(b, actions);
-
-		to[i] = (struct img_few_pos){ pos[i], plain_of(&all[pos[i]]) };
-	}
-	imgbuf_copy(b, at + words - few.nr_terms * sizeof(*term) / 4, term,
-		    few.nr_terms * sizeof(*term) / 4);
-	return at + 1;
+	return list_put(b, &few, pos, term, actions);
 }

@@ -124,28 +124,30 @@ static bool few_ok(struct check *c, __u32 at)
 {
 	const struct img_few *few = (const void *)(c->word + at);
 	const struct img_term *t;
-	__u32 ends = 0;
+	__u32 ends = 0, terms;
 
 	if (!inside(c, at, 1, sizeof(*few) / 4))
 		return false;
 	if (c->seen[at] & SEEN_FEW)
 		return true;
-	if (!root_ok(c, few->root) || few->nr > FEW_MAX || few->nr_terms > FEW_MAX_TERMS ||
+	terms = few->nr_terms == FEW_MORE ? 0 : few->nr_terms;
+	if (!root_ok(c, few->root) || few->nr > FEW_MAX || terms > FEW_MAX_TERMS ||
 	    !inside(c, at, 1, (sizeof(*few) + few->nr * sizeof(few->pos[0]) +
-			       few->nr_terms * sizeof(*t)) / 4))
+			       terms * sizeof(*t)) / 4))
 		return false;
 	for (__u32 i = 0; i < few->nr; i++)
 		if (few->pos[i].pos >= c->h->nr_positions ||
-		    (i && few->pos[i].pos <= few->pos[i - 1].pos) || !plain_ok(c, &few->pos[i]))
+		    (i && few->pos[i].pos <= few->pos[i - 1].pos) || !plain_ok(c, &few->pos[i]) ||
+		    (few->nr_terms == FEW_MORE && !few->pos[i].plain))
 			return false;
 	t = (const void *)(few->pos + few->nr);
-	for (__u32 i = 0; i < few->nr_terms; i++) {
+	for (__u32 i = 0; i < terms; i++) {
 		if ((t[i].key & 0xff) >= NR_KEYS || t[i].key >> 10 || t[i].first > t[i].last ||
 		    (t[i].key & FEW_POS && !(t[i].key & FEW_KEY)))
 			return false;
 		ends += !!(t[i].key & FEW_POS);
 	}
-	if (few->nr_terms && (ends != few->nr || !(t[few->nr_terms - 1].key & FEW_POS)))
+	if (terms && (ends != few->nr || !(t[terms - 1].key & FEW_POS)))
 		return false;
 	c->seen[at] |= SEEN_FEW;
 	return true;

@@ -175,7 +175,9 @@ struct img_hdr {
  * struct img_few - the only positions that a first vector's entry holds
  * @root:	the same as a bit vector, for packets of another form than FORM_WHOLE
  * @nr:		positions
- * @nr_terms:	of all positions together; 0: all of them agree
+ * @nr_terms:	of all positions together; 0: all of them agree. FEW_MORE: there
+ *		are more positions, but these are each the first of its chain, agree, and
+ *		are plain: one decides if it lies in the chain, else @root does
  * @pos:	ascending; then @nr_terms struct img_term follow in the same order
  *
  * A term says first <= key <= last. Those of one key are alternatives, the last
@@ -204,6 +206,7 @@ struct img_term {
 #define FEW_ACCEPT	0x80000000u
 #define FEW_DROP	0x40000000u
 #define FEW_SLOT	0x3fffffffu	/* counter slot */
+#define FEW_MORE	0xffffu
 #define FEW_KEY		0x100u
 #define FEW_POS		0x200u
 #define FEW_MAX		4	/* positions */

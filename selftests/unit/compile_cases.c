@@ -310,6 +310,36 @@ static void test_blacklist(void)
 	bench_free(&b);
 }
 
+/* A blacklist before rules that want other things, behind a rule of another chain. */
+static void test_leaders(void)
+{
+	struct product *p;
+	struct bench b;
+	bool good;
+
+	bench_init(&b);
+	for (__u32 i = 0; i < 200; i++) {
+		p = bench_rule(&b, b.rs.chains[HOOK_FORWARD], ACT_DROP, NULL, false, 1)->prod;
+		product_range(p, KEY_SADDR, i * 60013, i * 60013);
+	}
+	for (__u32 i = 0; i < 9; i++) {
+		p = bench_rule(&b, b.rs.chains[i % 2], ACT_ACCEPT, NULL, false, 1)->prod;
+		product_range(p, KEY_DPORT, i, 100 + i);
+	}
+	good = !build(&b, NULL) && first_lookup()->method == LOOKUP_HASH;
+	for (__u32 i = 0; i < 200 && good; i++) {
+		__u32 at = imgwalk_class(img.word, first_lookup(), i * 60013) - 1;
+
+		good = at % 2 == 0 && ((const struct img_few *)(img.word + at))->nr_terms == FEW_MORE &&
+		       WALKS(HOOK_FORWARD, i * 60013, 50, IMGWALK_DROP, RULE(i)) &&
+		       WALKS(HOOK_INPUT, i * 60013, 50, IMGWALK_ACCEPT, RULE(200));
+	}
+	ok(good && WALKS(HOOK_FORWARD, 1, 101, IMGWALK_ACCEPT, RULE(201)),
+	   "the blacklist decides, where it is; and other rules elsewhere");
+	image_free(&img);
+	bench_free(&b);
+}
+
 /* Plain verdicts are in the few list; a rule that must do more goes through its action. */
 static void test_plain(void)
 {
@@ -413,6 +443,7 @@ int main(int argc, char **argv)
 	test_too_big();
 	test_late_keys();
 	test_blacklist();
+	test_leaders();
 	test_plain();
 	for (int hash = 0; hash < 2; hash++)
 		test_damage(argc > 1 ? strtoull(argv[1], NULL, 0) : 1, hash);
