@@ -32,8 +32,17 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct nf_hook_entry___fwd {
+	void *hook;
+};
+
+struct nf_hook_entries___fwd {
+	__u16 num_hook_entries;
+	struct nf_hook_entry___fwd hooks[1];
+};
+
 struct netns_nf___fwd {
-	void *hooks_ipv4[5];
+	struct nf_hook_entries___fwd *hooks_ipv4[5];
 };
 
 struct netns_xfrm___fwd {
@@ -241,6 +250,18 @@ static __noinline __u32 lane_out(struct net_device___fwd *d, struct ipv4_devconf
 	return FWD_OPEN;
 }
 
+/*
+ * AppArmor has a hook at POST_ROUTING in every namespace, which accepts what has no secmark
+ * (security/apparmor/lsm.c); only rules at other hooks could set one.
+ */
+extern const void apparmor_ip_postroute __ksym __weak;
+
+static __always_inline int hooks_idle(struct nf_hook_entries___fwd *e)
+{
+	return !e || (BPF_CORE_READ(e, num_hook_entries) == 1 &&
+		      BPF_CORE_READ(e, hooks[0].hook) == &apparmor_ip_postroute);
+}
+
 /* What holds for the whole namespace. */
 static __noinline __u32 lane_net(struct net___fwd *net)
 {
@@ -248,7 +269,7 @@ static __noinline __u32 lane_net(struct net___fwd *net)
 
 	if (BPF_CORE_READ(net, nf.hooks_ipv4[NF_INET_PRE_ROUTING]) ||
 	    BPF_CORE_READ(net, nf.hooks_ipv4[NF_INET_FORWARD]) ||
-	    BPF_CORE_READ(net, nf.hooks_ipv4[NF_INET_POST_ROUTING]))
+	    !hooks_idle(BPF_CORE_READ(net, nf.hooks_ipv4[NF_INET_POST_ROUTING])))
 		return FWD_NETFILTER;
 	for (i = 0; bpf_core_field_exists(net->xfrm) && i < 3; i++)
 		if (BPF_CORE_READ(net, xfrm.policy_count[i]) ||
