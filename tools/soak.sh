@@ -5,18 +5,20 @@
 #
 #	tools/soak.sh [HOOK...]		default: tc xdp netfilter
 #
-# Three kinds of comparison, each a row of Documentation/soak.csv (date, commit, kernel,
+# Four kinds of comparison, each a row of Documentation/soak.csv (date, commit, kernel,
 # hook, what, seed, rulesets, packets, differences, seconds); a row is added for every
 # run and never edited:
 #
 #	oracle	the loaded programs against the linear oracle: under BPF_PROG_TEST_RUN
 #		(prog_run/differential), at netfilter real packets (oracle_vs_kernel)
 #	twins	random rulesets and frames against iptables-legacy (topo/random.sh)
+#	states	conntrack of tc and xdp (one row for both) against the kernel's, packet by packet,
+#		in each of the labs of prog_run/ct_fuzz: forward, host, lo
 #	real	the dumps of $SHARED/rulesets against iptables-legacy (verdict-diff)
 #
-# Environment: SEED, PACKETS (of kind oracle, default 1000000), RULESETS and
-# TWIN_FRAMES (of kind twins, default 300 rulesets of 250 frames), KINDS (default
-# "oracle twins real").
+# Environment: SEED, PACKETS (of kind oracle, default 1000000), STATES (of kind states, in
+# each lab, default 120000), RULESETS and TWIN_FRAMES (of kind twins, default 300 rulesets
+# of 250 frames), KINDS (default "oracle states twins real").
 
 REPO=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=${O:-$REPO/build}
@@ -25,7 +27,8 @@ SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
 PACKETS=${PACKETS:-1000000}
 RULESETS=${RULESETS:-300}
 TWIN_FRAMES=${TWIN_FRAMES:-250}
-KINDS=${KINDS:-oracle twins real}
+STATES=${STATES:-120000}
+KINDS=${KINDS:-oracle states twins real}
 RECORD=$REPO/Documentation/soak.csv
 COMMIT=$(git -C "$REPO" rev-parse --short=12 HEAD)	# of the build, not of the end
 TMP=$(mktemp -d) || exit 1
@@ -67,6 +70,17 @@ oracle() {
 		"$(sed -n 's/^# [a-z]*: .* \([0-9]*\) pairs.*/\1/p' "$TMP/out")" "$(differences)" "$start"
 }
 
+states() {
+	local start lab
+
+	for lab in forward host lo; do
+		start=$SECONDS
+		"$BUILD/selftests/prog_run/ct_fuzz" -m "$lab" -n "$STATES" -s "$SEED" >"$TMP/out" 2>&1
+		record tc+xdp "states-$lab" 1 "$(sed -n 's/^ok .*: \([0-9]*\) packets have.*/\1/p' "$TMP/out")" \
+			"$(differences)" "$start"
+	done
+}
+
 twins() {
 	local start=$SECONDS n
 
@@ -91,6 +105,7 @@ for hook; do
 		case $kind:$hook in
 		oracle:hybrid) ;;
 		oracle:*) oracle "$hook" ;;
+		states:tc) states ;;
 		twins:*) twins "$hook" ;;
 		real:*) real "$hook" ;;
 		esac

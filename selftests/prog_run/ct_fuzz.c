@@ -2,8 +2,10 @@
 /*
  * ct_fuzz.c - our conntrack against the kernel's, packet by packet
  *
- *	ct_fuzz [-n PACKETS] [-s SEED] [-p PROTO] [-v]
+ *	ct_fuzz [-n PACKETS] [-s SEED] [-m forward|host|lo] [-p PROTO] [-v]
  *
+ * PACKETS for each of the labs: through a router; from and to a host, whose client's
+ * packets meet OUTPUT and the server's INPUT; and over lo, OUTPUT and then INPUT.
  * Each generated packet (ct_gen.h) goes through a router with iptables-legacy,
  * which tells its ctstate (ct_lab.h), and through ct_label()/ct_commit() as a tc
  * and as an XDP program (ct_test.bpf.c): the three states must be one. In the end
@@ -37,6 +39,7 @@ struct history {
 static struct ct_flow flows[FLOWS];
 static struct history histories[FLOWS];
 static int only_proto = -1, verbose;
+static const char *const mode_name[NR_CT_LAB_MODES] = { "forward", "host", "lo" };
 
 static const char *state_name(int state)
 {
@@ -171,6 +174,21 @@ static long compare_tables(struct ct_lab *lab, int fd, const char *who, long *en
 	return diffs;
 }
 
+/* The hook that the program is to be at: ct_test.bpf.c reads it from the source MAC. */
+static void set_hook(const struct ct_lab *lab, struct ct_pkt *pkt)
+{
+	if (lab->mode == CT_LAB_LO || (lab->mode == CT_LAB_HOST && !pkt->side))
+		pkt->frame[11] = 1;
+}
+
+/* Over lo: INPUT, after OUTPUT said @state. Return: what the program says. */
+static int ask_input(int fd, struct ct_pkt *pkt, int state)
+{
+	pkt->frame[10] = state;
+	pkt->frame[11] = 2;
+	return ask_program(fd, pkt) & 0xff;
+}
+
 /* One packet. Return: 0 same, 1 different, -errno. */
 static int step(struct ct_lab *lab, struct prng *p, int tc_fd, int xdp_fd, long counts[256])
 {
@@ -190,8 +208,12 @@ static int step(struct ct_lab *lab, struct prng *p, int tc_fd, int xdp_fd, long 
 	kernel = ct_lab_ask(lab, pkt.side, pkt.frame, pkt.len);
 	if (kernel < 0)
 		return kernel;
+	set_hook(lab, &pkt);
 	tc = ask_program(tc_fd, &pkt);
 	xdp = ask_program(xdp_fd, &pkt);
+	if (lab->mode == CT_LAB_LO && kernel != CT_LAB_LOST &&
+	    ask_input(tc_fd, &pkt, tc & 0xff) != (tc & 0xff))
+		tc = -EBADE;
 	snprintf(h->line[h->n++ % HISTORY], sizeof(h->line[0]), "%s %s kernel %s tc %s xdp %s",
 		 pkt.side ? "<" : ">", pkt.what, state_name(kernel), state_name(tc & 0xff),
 		 state_name(xdp & 0xff));
@@ -208,40 +230,25 @@ static int step(struct ct_lab *lab, struct prng *p, int tc_fd, int xdp_fd, long 
 	return 1;
 }
 
-int main(int argc, char **argv)
+/* All packets of one lab. @test: TAP tests so far. Return: tests that failed, -errno to skip. */
+static int one_lab(const char *me, enum ct_lab_mode mode, long n, __u64 seed, int *test)
 {
-	long n = 100000, i, diffs = 0, entries = 0, counts[256] = { 0 }, bad;
-	__u64 seed = 1;
+	long i, diffs = 0, entries = 0, counts[256] = { 0 }, bad, met;
+	struct prng p = { .state = seed };
 	struct ct_test_xdp *xdp;
 	struct ct_test *tc;
 	struct ct_lab lab;
-	struct prng p;
-	int opt, r;
+	int r;
 
-	while ((opt = getopt(argc, argv, "n:s:p:v")) > 0) {
-		switch (opt) {
-		case 'n': n = atol(optarg); break;
-		case 's': seed = strtoull(optarg, NULL, 0); break;
-		case 'p': only_proto = atoi(optarg); break;
-		case 'v': verbose = 1; break;
-		default: return 2;
-		}
-	}
-	p.state = seed;
-	if (geteuid()) {
-		printf("1..0 # SKIP needs root\n");
-		return 4;
-	}
-	r = ct_lab_enter(&lab);
-	if (r) {
-		printf("1..0 # SKIP no router with iptables-legacy: %s\n", strerror(-r));
-		return 4;
-	}
+	r = ct_lab_enter(&lab, mode);
+	if (r)
+		return r;
+	memset(flows, 0, sizeof(flows));
 	tc = ct_test__open_and_load();
 	xdp = ct_test_xdp__open_and_load();
-	printf("# %s -n %ld -s %#llx\n", argv[0], n, seed);
+	printf("# %s -n %ld -s %#llx -m %s\n", me, n, seed, mode_name[mode]);
 	if (!tc || !xdp) {
-		printf("not ok 1 - the programs load\n1..1\n");
+		printf("not ok %d - the programs load\n", ++*test);
 		return 1;
 	}
 	for (i = 0; i < n && diffs < MAX_DIFFS; i++) {
@@ -256,16 +263,55 @@ int main(int argc, char **argv)
 	}
 	printf("# NEW %ld ESTABLISHED %ld RELATED %ld INVALID %ld dropped %ld\n", counts[CT_NEW],
 	       counts[CT_ESTABLISHED], counts[CT_RELATED], counts[CT_INVALID], counts[CT_LAB_LOST]);
-	printf("%sok 1 - %ld packets have the kernel's ctstate at tc and xdp\n",
-	       diffs ? "not " : "", i);
-	printf("%sok 2 - every state was met\n", counts[CT_NEW] && counts[CT_ESTABLISHED] &&
-	       counts[CT_RELATED] && counts[CT_INVALID] ? "" : "not ");
+	printf("%sok %d - %s: %ld packets have the kernel's ctstate at tc and xdp\n",
+	       diffs ? "not " : "", ++*test, mode_name[mode], i);
+	met = counts[CT_NEW] && counts[CT_ESTABLISHED] && counts[CT_RELATED] && counts[CT_INVALID];
+	printf("%sok %d - %s: every state was met\n", met ? "" : "not ", ++*test, mode_name[mode]);
 	bad = diffs ? 1 : compare_tables(&lab, bpf_map__fd(tc->maps.conntrack), "tc", &entries);
-	printf("%sok 3 - %ld entries have the kernel's state, status and timeout\n",
-	       bad ? "not " : "", entries);
-	printf("1..3\n");
+	printf("%sok %d - %s: %ld entries have the kernel's state, status and timeout\n",
+	       bad ? "not " : "", ++*test, mode_name[mode], entries);
 	ct_test__destroy(tc);
 	ct_test_xdp__destroy(xdp);
 	ct_lab_leave(&lab);
-	return diffs || bad;
+	return !!diffs + !met + !!bad;
+}
+
+int main(int argc, char **argv)
+{
+	int opt, r, test = 0, failed = 0, only = -1, mode;
+	__u64 seed = 1;
+	long n = 100000;
+
+	while ((opt = getopt(argc, argv, "n:s:p:m:v")) > 0) {
+		switch (opt) {
+		case 'n': n = atol(optarg); break;
+		case 's': seed = strtoull(optarg, NULL, 0); break;
+		case 'p': only_proto = atoi(optarg); break;
+		case 'v': verbose = 1; break;
+		case 'm':
+			for (mode = 0; mode < NR_CT_LAB_MODES; mode++)
+				if (!strcmp(optarg, mode_name[mode]))
+					only = mode;
+			if (only >= 0)
+				break;
+			return 2;
+		default: return 2;
+		}
+	}
+	if (geteuid()) {
+		printf("1..0 # SKIP needs root\n");
+		return 4;
+	}
+	for (mode = 0; mode < NR_CT_LAB_MODES; mode++) {
+		if (only >= 0 && mode != only)
+			continue;
+		r = one_lab(argv[0], mode, n, seed, &test);
+		if (r < 0)
+			printf("ok %d - %s # SKIP no router with iptables-legacy: %s\n", ++test,
+			       mode_name[mode], strerror(-r));
+		else
+			failed += r;
+	}
+	printf("1..%d\n", test);
+	return failed != 0;
 }

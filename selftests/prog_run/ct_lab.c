@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 
 #define IP_OFF		ETH_HLEN
 #define ANSWER_MS	300
+#define OWN_MARK	7	/* of what this process has the router send */
 
 static const struct {
 	const char *name;
@@ -80,6 +82,43 @@ static int open_side(struct ct_lab *lab, int side)
 	return 0;
 }
 
+/* The rules that tell the state, and the one that drops, in a chain of mangle. */
+static int tell_states(int r, const char *chain, int drop_ttl)
+{
+	int i, err = 0;
+
+	for (i = 0; i < (int)NR_TOS && !err; i++)
+		err |= run(r, "iptables-legacy -w -t mangle -A %s -m conntrack --ctstate %s "
+			   "-j TOS --set-tos 0x%02x/0xff", chain, tos_states[i].name, tos_states[i].tos);
+	if (!err)
+		err = run(r, "iptables-legacy -w -t mangle -A %s -m ttl --ttl-eq %d -j DROP", chain,
+			  drop_ttl);
+	return err;
+}
+
+/*
+ * The addresses of the client, on lo also the server's, are the router's own. What an error
+ * says of a path's MTU is not to keep a packet from being sent: locked.
+ */
+static int configure_host(struct ct_lab *lab)
+{
+	int r = lab->router, err = 0, i, end;
+
+	for (end = 1; end <= 1 + (lab->mode == CT_LAB_LO); end++)
+		for (i = 1; i <= CT_LAB_HOSTS && !err; i++)
+			err = run(r, "sh -c 'a=10.%d.0.%d; ip addr add $a/32 dev lo; ip route replace "
+				  "table local local $a dev lo proto kernel scope host src $a mtu lock 60000'",
+				  end, i);
+	if (!err && lab->mode == CT_LAB_HOST)
+		err = run(r, "ip route change 10.2.0.0/16 dev r1 mtu lock 1500");
+	if (!err)
+		err = run(r, "iptables-legacy -w -t raw -A OUTPUT -m mark ! --mark %d -j DROP",
+			  OWN_MARK);
+	if (!err)
+		err = tell_states(r, "OUTPUT", CT_LAB_DROP_TTL);
+	return err ? err : tell_states(r, "INPUT", CT_LAB_DROP_TTL);
+}
+
 static int configure(struct ct_lab *lab)
 {
 	int r = lab->router, err = 0, i;
@@ -101,26 +140,53 @@ static int configure(struct ct_lab *lab)
 		err |= run(r, "sh -c 'ip neigh replace 10.1.0.%d lladdr 02:00:00:00:0c:10 dev r0 nud permanent;"
 			   "ip neigh replace 10.2.0.%d lladdr 02:00:00:00:0c:20 dev r1 nud permanent'",
 			   i, i);
-	for (i = 0; i < (int)NR_TOS && !err; i++)
-		err |= run(r, "iptables-legacy -w -t mangle -A FORWARD -m conntrack --ctstate %s "
-			   "-j TOS --set-tos 0x%02x/0xff", tos_states[i].name, tos_states[i].tos);
-	if (!err)
-		err = run(r, "iptables-legacy -w -t mangle -A FORWARD -m ttl --ttl-eq %d -j DROP",
-			  CT_LAB_DROP_TTL - 1);
-	return err;
+	if (err)
+		return err;
+	return lab->mode == CT_LAB_FORWARD ? tell_states(r, "FORWARD", CT_LAB_DROP_TTL - 1) :
+					     configure_host(lab);
 }
 
-int ct_lab_enter(struct ct_lab *lab)
+/* The router's raw sockets; the calling thread is in its namespace. */
+static int open_raw(struct ct_lab *lab)
+{
+	int proto, fd, mark = OWN_MARK, size = 4 << 20;
+
+	lab->raw_out = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	lab->raw_in = epoll_create1(EPOLL_CLOEXEC);
+	if (lab->raw_out < 0 || lab->raw_in < 0 ||
+	    setsockopt(lab->raw_out, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return -errno;
+	for (proto = 1; proto < 256; proto++) {
+		struct epoll_event ev = { .events = EPOLLIN };
+
+		fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
+		if (fd < 0)
+			continue;
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+		ev.data.fd = fd;
+		if (epoll_ctl(lab->raw_in, EPOLL_CTL_ADD, fd, &ev))
+			return -errno;
+	}
+	return 0;
+}
+
+int ct_lab_enter(struct ct_lab *lab, enum ct_lab_mode mode)
 {
 	static const __u8 mac0[6] = { 2, 0, 0, 0, 1, 0 }, mac1[6] = { 2, 0, 0, 0, 1, 1 };
 	int err;
 
 	memset(lab, 0, sizeof(*lab));
+	lab->mode = mode;
 	memcpy(lab->mac[0], mac0, 6);
 	memcpy(lab->mac[1], mac1, 6);
 	if (unshare(CLONE_NEWNET))
 		return -errno;
 	lab->router = open("/proc/self/ns/net", O_RDONLY);
+	if (mode != CT_LAB_FORWARD) {
+		err = open_raw(lab);
+		if (err)
+			return err;
+	}
 	if (unshare(CLONE_NEWNET))
 		return -errno;
 	lab->home = open("/proc/self/ns/net", O_RDONLY);
@@ -142,10 +208,48 @@ void ct_lab_leave(struct ct_lab *lab)
 	close(lab->home);
 }
 
+/* By the router's socket where the sender is the router. Return: 0, or -1 with errno. */
+static int send_packet(struct ct_lab *lab, int side, const __u8 *frame, size_t len)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	ssize_t n;
+
+	if (lab->mode == CT_LAB_FORWARD || (lab->mode == CT_LAB_HOST && side)) {
+		n = send(lab->sock[side], frame, len, 0);
+		return n == (ssize_t)len ? 0 : -1;
+	}
+	memcpy(&to.sin_addr, frame + IP_OFF + 16, 4);
+	n = sendto(lab->raw_out, frame + IP_OFF, len - IP_OFF, 0, (void *)&to, sizeof(to));
+	/* EPERM: dropped by a rule */
+	return n < 0 && errno != EPERM ? -1 : 0;
+}
+
+/*
+ * What comes out at the other end of @side.
+ * Return: length, -1: nothing came in time; *@ip: where its IP header is
+ */
+static ssize_t read_packet(struct ct_lab *lab, int side, __u8 *buf, size_t size, __u8 **ip)
+{
+	int raw = lab->mode == CT_LAB_LO || (lab->mode == CT_LAB_HOST && side);
+	struct pollfd pfd = { .fd = lab->sock[!side], .events = POLLIN };
+	struct epoll_event ev;
+	ssize_t n;
+
+	*ip = buf + (raw ? 0 : IP_OFF);
+	for (;;) {
+		if (raw && epoll_wait(lab->raw_in, &ev, 1, ANSWER_MS) != 1)
+			return -1;
+		n = recv(raw ? ev.data.fd : pfd.fd, buf, size, MSG_DONTWAIT);
+		if (n >= 0)
+			return raw ? n : n - IP_OFF;
+		if (!raw && poll(&pfd, 1, ANSWER_MS) <= 0)
+			return -1;
+	}
+}
+
 int ct_lab_ask(struct ct_lab *lab, int side, __u8 *frame, size_t len)
 {
-	struct pollfd pfd = { .fd = lab->sock[!side], .events = POLLIN };
-	__u8 *ip = frame + IP_OFF, in[2048];
+	__u8 *ip = frame + IP_OFF, in[2048], *got;
 	__u16 id, sum;
 	ssize_t n;
 	size_t i;
@@ -167,21 +271,18 @@ int ct_lab_ask(struct ct_lab *lab, int side, __u8 *frame, size_t len)
 	sum = htons(~frame_csum(ip, (ip[0] & 15) * 4, 0));
 	memcpy(ip + 10, &sum, 2);
 
-	if (send(lab->sock[side], frame, len, 0) != (ssize_t)len)
+	if (send_packet(lab, side, frame, len))
 		return -errno;
 	if (ip[8] == CT_LAB_DROP_TTL)
 		return CT_LAB_LOST;
 	for (;;) {
-		n = recv(lab->sock[!side], in, sizeof(in), MSG_DONTWAIT);
-		if (n < 0) {
-			if (poll(&pfd, 1, ANSWER_MS) <= 0)
-				return CT_LAB_LOST;
-			continue;
-		}
-		if (n < IP_OFF + 20 || memcmp(in + IP_OFF + 4, &id, 2))
+		n = read_packet(lab, side, in, sizeof(in), &got);
+		if (n < 0)
+			return CT_LAB_LOST;
+		if (n < 20 || memcmp(got + 4, &id, 2))
 			continue;
 		for (i = 0; i < NR_TOS; i++)
-			if (in[IP_OFF + 1] == tos_states[i].tos)
+			if (got[1] == tos_states[i].tos)
 				return tos_states[i].state;
 		return -EPROTO;
 	}

@@ -6,9 +6,13 @@
  *	10.1.0.1-8      (nameless)       10.2.0.1-8
  *
  * Both outer ends are in this process's namespace. The router has iptables-legacy
- * rules in mangle FORWARD that write the packet's ctstate into its TOS, so the
- * state comes out at the other end in the packet itself. The namespaces have no
- * names: they go when the process ends.
+ * rules in mangle that write the packet's ctstate into its TOS, so the state comes out
+ * at the other end in the packet itself. The namespaces have no names: they go when
+ * the process ends.
+ *
+ * Where the client is the router itself (CT_LAB_HOST), or both ends are (CT_LAB_LO), packets
+ * are sent by a raw socket there, and read by raw sockets, which are behind INPUT. What the
+ * stack would answer is dropped in raw OUTPUT, before conntrack: it has not the sender's mark.
  */
 #ifndef BPFIPT_CT_LAB_H
 #define BPFIPT_CT_LAB_H
@@ -23,7 +27,17 @@
 #define CT_LAB_LOST	0	/* no answer: the router dropped it */
 #define CT_LAB_DROP_TTL	77	/* packets with this TTL are dropped in FORWARD */
 
+enum ct_lab_mode {
+	CT_LAB_FORWARD,
+	CT_LAB_HOST,	/* client to server OUTPUT, server to client INPUT */
+	CT_LAB_LO,	/* OUTPUT, then INPUT, over lo */
+	NR_CT_LAB_MODES,
+};
+
 struct ct_lab {
+	enum ct_lab_mode mode;
+	int raw_out;		/* of the router: IP_HDRINCL */
+	int raw_in;		/* epoll of raw sockets, one for each protocol */
 	int router;		/* namespace fd */
 	int home;
 	int sock[2];		/* AF_PACKET on c0, s0 */
@@ -32,7 +46,7 @@ struct ct_lab {
 };
 
 /* ct_lab_enter() - make the lab, move this process into it. Return: 0 or -errno */
-int ct_lab_enter(struct ct_lab *lab);
+int ct_lab_enter(struct ct_lab *lab, enum ct_lab_mode mode);
 void ct_lab_leave(struct ct_lab *lab);
 
 /*

@@ -7,8 +7,8 @@
  *	bits 0-7 the CT_* state, 8 committed, 9 table full, 10 followed its first
  *	fragment, 11 which was dropped, 16-23 ct_ref.what
  * A packet with TTL CT_TEST_DROP_TTL is "dropped by a rule": labelled, not
- * committed. The source MAC's last byte chooses the hook: 0 FORWARD, 1 OUTPUT,
- * 2 INPUT on lo.
+ * committed. The source MAC's last byte chooses the hook: 1 OUTPUT, 2 INPUT on lo (the
+ * byte before it: the state that OUTPUT said), else FORWARD, which INPUT is like.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -54,6 +54,7 @@ static __always_inline int ct_test(fw_ctx_t *ctx, void *data, void *data_end, __
 	if (mac[11] == 2) {
 		pkt.hook = HOOK_INPUT;
 		pkt.flags |= PKT_LOOPBACK;
+		pkt.lo_state = mac[10];
 	}
 	if (pkt.frag_off & IP_OFFSET_MASK) {
 		r = frag_follow(ctx, &pkt);
