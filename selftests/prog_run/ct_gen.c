@@ -201,7 +201,12 @@ static void checksum(struct prng *p, struct ct_pkt *pkt, int proto, __u8 *l4, si
 	if (proto == IPPROTO_UDP && prng_percent(p, 5))
 		sum = 0;
 	if (prng_percent(p, bad_percent)) {
-		sum ^= 1u << prng_below(p, 16);
+		__u32 pseudo = frame_csum(addrs, 8, proto + len);
+
+		/* Not to what a sender leaves to its device: an XDP program cannot tell. */
+		do {
+			sum ^= 1u << prng_below(p, 16);
+		} while (proto != IPPROTO_ICMP && sum == pseudo);
 		ct_note(pkt, " badsum");
 	}
 	ct_put16(l4 + at, sum);
