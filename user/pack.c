@@ -3,9 +3,14 @@
  * pack.c - a ruleset as bytes, and back
  *
  *	struct pack_hdr
+ *	u64			bytes of all entries
  *	struct pack_chain	x nr_chains, in the ruleset's order
- *	struct pack_rule, entry	x nr_rules, chain by chain, in order
+ *	a rule			x nr_rules, chain by chain, in order
  *	struct named		x nr_named
+ *
+ * A rule is the 64-bit words of its struct pack_rule and its entry, as what differs from
+ * the rule before it: for each 64 of them a mask of those that are not the same, and their
+ * exclusive or. Neighbours are much alike, so that this is a fifth of the words or less.
  *
  * Everything is host byte order: the bytes never leave the machine. A jump is
  * the index of its chain. Unpacking copies into fresh memory and trusts nothing:
@@ -22,7 +27,7 @@
 #include "ruleset.h"
 
 #define PACK_MAGIC	0x53525046u	/* "FPRS" */
-#define PACK_VERSION	3u
+#define PACK_VERSION	4u
 #define NO_JUMP		0xffffffffu
 
 #define PACK_DROP	0x1u		/* chain: policy */
@@ -62,6 +67,19 @@ struct pack_rule {
 	__u64 bytes;
 };
 
+/* Words of a rule: more than the longest entry, whose length is 16 bits, has. */
+#define RULE_WORDS	(sizeof(struct pack_rule) / 8)
+#define MOST_WORDS	(RULE_WORDS + 0x10000 / 8)
+
+/*
+ * struct prior - the rule before, as words
+ * @n: how many it has
+ */
+struct prior {
+	__u64 word[MOST_WORDS];
+	size_t n;
+};
+
 _Static_assert(sizeof(struct pack_hdr) == 32, "pack_hdr has no holes");
 _Static_assert(sizeof(struct pack_chain) == 64, "pack_chain has no holes");
 _Static_assert(sizeof(struct pack_rule) == 32, "pack_rule has no holes");
@@ -88,6 +106,55 @@ static __u32 sum_of(const void *p, size_t len)
 	return sum ^ sum >> 32;
 }
 
+/* Masks of a rule of @words words. */
+static size_t nr_masks(size_t words)
+{
+	return (words + 63) / 64;
+}
+
+/* @n words of a rule at @word, as what differs from @prior. Return: the end. */
+static char *put_words(char *to, struct prior *prior, const __u64 *word, size_t n)
+{
+	char *mask_at = NULL;
+	__u64 mask = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		__u64 x = word[i] ^ (i < prior->n ? prior->word[i] : 0);
+
+		if (i % 64 == 0) {
+			mask_at = to;
+			mask = 0;
+			to += sizeof(mask);
+		}
+		if (x) {
+			mask |= 1ull << i % 64;
+			to = mempcpy(to, &x, sizeof(x));
+		}
+		memcpy(mask_at, &mask, sizeof(mask));
+		prior->word[i] = word[i];
+	}
+	prior->n = n;
+	return to;
+}
+
+static char *put_rule(char *to, struct prior *prior, const struct rule *r)
+{
+	size_t bytes = r->entry->next_offset;
+	__u64 word[MOST_WORDS];
+	struct pack_rule pr = {
+		.flags = r->no_target ? PACK_NO_TARGET : 0,
+		.slot = r->slot,
+		.jump = r->jump ? r->jump->index : NO_JUMP,
+		.entry_bytes = bytes,
+		.packets = r->packets,
+		.bytes = r->bytes,
+	};
+
+	memcpy(word, &pr, sizeof(pr));
+	memcpy(word + RULE_WORDS, r->entry, bytes);
+	return put_words(to, prior, word, RULE_WORDS + bytes / 8);
+}
+
 /**
  * ruleset_pack() - the ruleset as one block of bytes
  * @rs:		its chains' @index is overwritten
@@ -99,27 +166,36 @@ static __u32 sum_of(const void *p, size_t len)
 int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
 {
 	struct pack_hdr hdr = { .magic = PACK_MAGIC, .version = PACK_VERSION };
-	size_t total = sizeof(hdr);
+	struct prior *prior = malloc(sizeof(*prior));
+	size_t most = sizeof(hdr) + sizeof(__u64);
+	__u64 entries = 0;
 	char *block, *p;
 
 	for (size_t i = 0; i < rs->nr_chains; i++) {
 		const struct chain *c = rs->chains[i];
 
 		rs->chains[i]->index = i;
-		total += sizeof(struct pack_chain);
-		for (size_t j = 0; j < c->nr_rules; j++)
-			total += sizeof(struct pack_rule) + c->rules[j]->entry->next_offset;
+		most += sizeof(struct pack_chain);
+		for (size_t j = 0; j < c->nr_rules; j++) {
+			size_t words = RULE_WORDS + c->rules[j]->entry->next_offset / 8;
+
+			entries += c->rules[j]->entry->next_offset;
+			most += 8 * (words + nr_masks(words));
+		}
 		hdr.nr_rules += c->nr_rules;
 	}
 	hdr.nr_chains = rs->nr_chains;
 	hdr.nr_named = rs->nr_named;
-	total += rs->nr_named * sizeof(*rs->named);
-	hdr.bytes = total;
+	most += rs->nr_named * sizeof(*rs->named);
 
-	block = malloc(total);
-	if (!block)
+	block = malloc(most);
+	if (!block || !prior) {
+		free(prior);
+		free(block);
 		return -ENOMEM;
-	p = mempcpy(block, &hdr, sizeof(hdr));
+	}
+	prior->n = 0;
+	p = mempcpy(block + sizeof(hdr), &entries, sizeof(entries));
 	for (size_t i = 0; i < rs->nr_chains; i++) {
 		const struct chain *c = rs->chains[i];
 		struct pack_chain pc = {
@@ -133,27 +209,17 @@ int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
 		strcpy(pc.name, c->name);
 		p = mempcpy(p, &pc, sizeof(pc));
 	}
-	for (size_t i = 0; i < rs->nr_chains; i++) {
-		for (size_t j = 0; j < rs->chains[i]->nr_rules; j++) {
-			const struct rule *r = rs->chains[i]->rules[j];
-			struct pack_rule pr = {
-				.flags = r->no_target ? PACK_NO_TARGET : 0,
-				.slot = r->slot,
-				.jump = r->jump ? r->jump->index : NO_JUMP,
-				.entry_bytes = r->entry->next_offset,
-				.packets = r->packets,
-				.bytes = r->bytes,
-			};
-
-			p = mempcpy(p, &pr, sizeof(pr));
-			p = mempcpy(p, r->entry, r->entry->next_offset);
-		}
-	}
+	for (size_t i = 0; i < rs->nr_chains; i++)
+		for (size_t j = 0; j < rs->chains[i]->nr_rules; j++)
+			p = put_rule(p, prior, rs->chains[i]->rules[j]);
 	if (rs->nr_named)
-		memcpy(p, rs->named, rs->nr_named * sizeof(*rs->named));
-	((struct pack_hdr *)block)->sum = sum_of(block + sizeof(hdr), total - sizeof(hdr));
+		p = mempcpy(p, rs->named, rs->nr_named * sizeof(*rs->named));
+	free(prior);
+	hdr.bytes = p - block;
+	hdr.sum = sum_of(block + sizeof(hdr), hdr.bytes - sizeof(hdr));
+	memcpy(block, &hdr, sizeof(hdr));
 	*bytes = block;
-	*len = total;
+	*len = hdr.bytes;
 	return 0;
 }
 
@@ -254,19 +320,50 @@ static int unpack_chain(struct ruleset *rs, size_t i, const struct pack_chain *p
 	return 0;
 }
 
-static int unpack_rule(struct ruleset *rs, struct chain *c, struct cursor *cur)
+static bool valid_head(const struct pack_rule *pr, const struct ruleset *rs)
+{
+	return pr->entry_bytes >= sizeof(struct ipt_entry) && pr->entry_bytes <= 0xffff &&
+	       pr->entry_bytes % 8 == 0 && !(pr->flags & ~PACK_NO_TARGET) &&
+	       (pr->jump == NO_JUMP || (pr->jump >= NR_HOOKS && pr->jump < rs->nr_chains));
+}
+
+/* The next rule's words, over those of the one before; the length is in the first ones. */
+static bool take_words(struct cursor *cur, struct prior *prior, const struct ruleset *rs)
+{
+	size_t n = RULE_WORDS;
+	__u64 mask = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		__u64 x = 0;
+
+		if (i % 64 == 0 && !take(cur, &mask, sizeof(mask)))
+			return false;
+		if (mask >> i % 64 & 1 && !take(cur, &x, sizeof(x)))
+			return false;
+		prior->word[i] = i < prior->n ? prior->word[i] ^ x : x;
+		if (i == RULE_WORDS - 1) {
+			struct pack_rule pr;
+
+			memcpy(&pr, prior->word, sizeof(pr));
+			if (!valid_head(&pr, rs))
+				return false;
+			n += pr.entry_bytes / 8;
+		}
+	}
+	prior->n = n;
+	return !(n % 64 && mask >> n % 64);
+}
+
+static int unpack_rule(struct ruleset *rs, struct chain *c, struct prior *prior,
+		       struct cursor *cur)
 {
 	struct pack_rule pr;
 	struct rule *r;
 	int err = -EBADMSG;
 
-	if (!take(cur, &pr, sizeof(pr)) || pr.entry_bytes > cur->left ||
-	    pr.entry_bytes < sizeof(struct ipt_entry) || pr.entry_bytes > 0xffff ||
-	    (pr.flags & ~PACK_NO_TARGET))
+	if (!take_words(cur, prior, rs))
 		return -EBADMSG;
-	if (pr.jump != NO_JUMP && (pr.jump < NR_HOOKS || pr.jump >= rs->nr_chains))
-		return -EBADMSG;
-
+	memcpy(&pr, prior->word, sizeof(pr));
 	r = rule_new();
 	if (!r)
 		return -ENOMEM;
@@ -275,7 +372,7 @@ static int unpack_rule(struct ruleset *rs, struct chain *c, struct cursor *cur)
 		err = -ENOMEM;
 		goto out;
 	}
-	take(cur, r->entry, pr.entry_bytes);
+	memcpy(r->entry, prior->word + RULE_WORDS, pr.entry_bytes);
 	r->no_target = pr.flags & PACK_NO_TARGET;
 	r->jump = pr.jump == NO_JUMP ? NULL : rs->chains[pr.jump];
 	r->slot = pr.slot;
@@ -289,6 +386,26 @@ static int unpack_rule(struct ruleset *rs, struct chain *c, struct cursor *cur)
 out:
 	rule_free(r);
 	return err;
+}
+
+/* Every chain's rules. Return: 0 or -errno. */
+static int unpack_rules(struct ruleset *rs, size_t nr_rules, struct cursor *cur)
+{
+	struct prior *prior = malloc(sizeof(*prior));
+	size_t rules = 0;
+	int err = 0;
+
+	if (!prior)
+		return -ENOMEM;
+	prior->n = 0;
+	for (size_t i = 0; i < rs->nr_chains && !err; i++) {
+		struct chain *c = rs->chains[i];
+
+		for (size_t n = c->index; n && !err; n--, rules++)
+			err = unpack_rule(rs, c, prior, cur);
+	}
+	free(prior);
+	return err ?: rules == nr_rules ? 0 : -EBADMSG;
 }
 
 static int unpack_named(struct ruleset *rs, __u32 n, struct cursor *cur)
@@ -324,19 +441,19 @@ int ruleset_unpack(const void *bytes, size_t len, struct ruleset **rs)
 	struct cursor cur = { .p = bytes, .left = len };
 	struct pack_hdr hdr;
 	struct ruleset *new;
-	size_t rules = 0;
+	__u64 entries;
 	int err = -EBADMSG;
 
 	if (!take(&cur, &hdr, sizeof(hdr)) || hdr.magic != PACK_MAGIC ||
 	    hdr.version != PACK_VERSION || hdr.nr_chains < NR_HOOKS ||
 	    hdr.bytes > len || hdr.bytes < sizeof(hdr) ||
-	    hdr.nr_rules > hdr.bytes / sizeof(struct pack_rule))
+	    hdr.nr_rules > hdr.bytes / sizeof(__u64))
 		return -EBADMSG;
 	cur.left = hdr.bytes - sizeof(hdr);
-	if (hdr.sum != sum_of(cur.p, cur.left))
+	if (hdr.sum != sum_of(cur.p, cur.left) || !take(&cur, &entries, sizeof(entries)))
 		return -EBADMSG;
 
-	heap_reserve(hdr.bytes + hdr.nr_rules * RULE_OVERHEAD);
+	heap_reserve(entries + hdr.nr_rules * (RULE_OVERHEAD + sizeof(struct pack_rule)));
 	new = ruleset_new();
 	if (!new)
 		return -ENOMEM;
@@ -347,19 +464,11 @@ int ruleset_unpack(const void *bytes, size_t len, struct ruleset **rs)
 		if (err)
 			goto out;
 	}
-	for (size_t i = 0; i < new->nr_chains; i++) {
-		struct chain *c = new->chains[i];
-
-		for (size_t n = c->index; n; n--, rules++) {
-			err = unpack_rule(new, c, &cur);
-			if (err)
-				goto out;
-		}
-	}
-	err = unpack_named(new, hdr.nr_named, &cur);
-	if (err)
-		goto out;
-	err = cur.left || rules != hdr.nr_rules ? -EBADMSG : 0;
+	err = unpack_rules(new, hdr.nr_rules, &cur);
+	if (!err)
+		err = unpack_named(new, hdr.nr_named, &cur);
+	if (!err && cur.left)
+		err = -EBADMSG;
 out:
 	if (err) {
 		ruleset_free(new);
