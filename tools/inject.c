@@ -112,6 +112,30 @@ static struct tap tap_open(const char *dev, int proto)
 	return w;
 }
 
+/*
+ * A tun device drops what it is given until the kernel has heard of its carrier: that
+ * happens in a work item, which says IFF_RUNNING and then starts the queue under the
+ * RTNL. Setting the flags waits for that lock.
+ */
+static void tun_open(const char *name)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+
+	tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr))
+		die(name);
+	for (int ms = 0; ms < 5000; ms++) {
+		if (ioctl(hdrincl, SIOCGIFFLAGS, &ifr))
+			die(name);
+		if (ifr.ifr_flags & IFF_RUNNING)
+			break;
+		usleep(1000);
+	}
+	if (ioctl(hdrincl, SIOCSIFFLAGS, &ifr))
+		die(name);
+}
+
 static void router_open(const char *tunname)
 {
 	struct ifaddrs *ifa, *i;
@@ -137,14 +161,8 @@ static void router_open(const char *tunname)
 		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && nown < 256)
 			own[nown++] = ntohl(((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr);
 	freeifaddrs(ifa);
-	if (tunname) {
-		struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-
-		tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", tunname);
-		if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr))
-			die(tunname);
-	}
+	if (tunname)
+		tun_open(tunname);
 }
 
 /* The pseudo header's sum alone in the checksum's place: the sender left the rest to a device */
