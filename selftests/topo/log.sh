@@ -173,8 +173,10 @@ tap_ok $? "a full ring: $n read, $lost lost, 2000 sent"
 # -f follows, and is the only one that does
 ns_spawn "${NS[dut.r]}" "$BPFIPT" log -f -t >"$TMP/follow"
 # shellcheck disable=SC2317
-other_reads() { dut_log 2>&1 | grep -q 'another .* is reading'; }
-busywait 10 other_reads
+has_lock() { grep -q " $SPAWNED " /proc/locks; }
+busywait 10 has_lock
+tap_ok $? "-f has the lock"	# looked at, not asked for: who asks may be the one who gets it
+dut_log 2>&1 | grep -q 'another .* is reading'
 tap_ok $? "a second reader is told so"
 send dut 1 10
 # shellcheck disable=SC2317
