@@ -9,9 +9,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "instance_int.h"
 #include "ruleset.h"
+
+#define GRACE_LOOKS	40	/* at the first grace period to end, */
+#define GRACE_PAUSE	500	/* us apart, before another is waited for */
 
 /* counter_slots_used() - highest counter slot of a rule, and one */
 __u32 counter_slots_used(const struct ruleset *rs)
@@ -54,22 +58,42 @@ static int settle(const struct generation *gen)
 	return err;
 }
 
+/* A slot whose grace period is over; -1: none; *soon: some slot's will be seen to be. */
+static int over_slot(struct generation *gen, bool *soon)
+{
+	__u32 active = active_slot(gen), *retired = gen->map->retired;
+
+	*soon = false;
+	for (__u32 s = 0; s < tier_slots(&gen->tier); s++) {
+		if (s == active)
+			continue;
+		if (grace_over(retired[s])) {
+			retired[s] = GRACE_OVER;
+			return s;
+		}
+		*soon |= retired[s] != GRACE_UNSURE;
+	}
+	return -1;
+}
+
 /*
  * idle_slot() - a slot that nothing reads: not in force, its grace period over
- * Waits for one only when commits came faster than grace periods end.
+ * Waits for one only when commits came faster than grace periods end, and then for the
+ * one that began first, which is nearer its end than one that begins now.
  * Return: its number or -errno.
  */
 int idle_slot(struct generation *gen)
 {
-	__u32 active = active_slot(gen), n = tier_slots(&gen->tier);
-	__u32 *retired = gen->map->retired;
-	int err;
+	__u32 active = active_slot(gen);
+	bool soon = true;
+	int slot, err;
 
-	for (__u32 s = 0; s < n; s++) {
-		if (s != active && grace_over(retired[s])) {
-			retired[s] = GRACE_OVER;
-			return s;
-		}
+	for (int tries = 0; soon && tries < GRACE_LOOKS; tries++) {
+		if (tries)
+			usleep(GRACE_PAUSE);
+		slot = over_slot(gen, &soon);
+		if (slot >= 0)
+			return slot;
 	}
 	err = settle(gen);
 	return err ?: (int)!active;
