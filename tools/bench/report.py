@@ -149,7 +149,7 @@ def write(out_dir, described, rows, notes):
            "contender that has one, the median and quartiles of the ratios round by round.", ""]
     table(out, ("", ""), described)
     for (workload, series, unit), rs in groups(rows).items():
-        name = "%s-%s-%s.svg" % (workload, series, unit.split("/")[0].replace(" ", "-"))
+        name = ("%s-%s-%s.svg" % (workload, series, unit.split("/")[0])).replace(" ", "-")
         section(out, out_dir, "%s: %s, %s" % (workload, series, unit), name, rs)
     if notes:
         out += ["Notes", "-----", ""] + ["* " + n for n in notes] + [""]
