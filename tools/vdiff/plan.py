@@ -26,6 +26,7 @@ ROWS = {
     "no route to the destination": "all",
     "IP options that the stack refuses": "all",
     "broadcast and multicast sent from here": "all",
+    "own broadcasts and multicasts that come back": "counters",
     "REJECT of a packet whose IP options an answer would echo": "all",
     "REJECT of what a raw socket sends from a broadcast address": "answers",
     "errors about no route, which the kernel limits by time (net.ipv4.route.error_cost)": "answers",
@@ -52,6 +53,7 @@ class Planner:
     def __init__(self, rs, lay, sets, hook, nft, seed):
         self.rs, self.lay, self.sets = rs, lay, sets
         self.early = hook in ("tc", "xdp")
+        self.xdp = hook == "xdp"
         self.nft = nft
         self.rng = random.Random(seed)
         self.tracks = rs.tracks()
@@ -110,6 +112,8 @@ class Planner:
         if f["from"] == "o" and self.rs.uses("REJECT") and \
                 (f["src"] in self.lay.broadcasts or f["src"] == "127.255.255.255"):
             return "REJECT of what a raw socket sends from a broadcast address"
+        if self.xdp and f["from"] == "o" and (f["src"] in self.lay.broadcasts or f["src"] == "255.255.255.255"):
+            return "own broadcasts and multicasts that come back"	# the answer, to a broadcast address
         if frag and f["from"] == "o":
             return "fragmented datagrams sent from here"
         if frag and f["from"] != "o" and local:
