@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck source=selftests/topo/twin.sh
+# shellcheck source=selftests/topo/flood.sh
 # hooks: tc xdp netfilter
 # alone: floods a CPU
 #
@@ -22,29 +22,10 @@
 #
 # Environment: CHANGES (default 100)
 
-. "$(dirname "$0")/twin.sh"
+. "$(dirname "$0")/flood.sh"
 [ "$DUT" = bpf ] || skip_all "only for bpf-iptables"
-[ -x "$BUILD/bench/blast" ] || skip_all "no $BUILD/bench/blast"
-need tools python3
 CHANGES=${CHANGES:-100}
-twin_up wire
-ns_exec "${NS[dut.r]}" ethtool -K eth0 gro on >/dev/null 2>&1	# NAPI, without an XDP program too
-
-python3 - >"$TMP/templates" <<'END'
-import struct
-def csum(b):
-    s = sum(struct.unpack("!%dH" % (len(b) // 2), b))
-    s = (s & 0xffff) + (s >> 16)
-    return 0xffff & ~((s & 0xffff) + (s >> 16))
-out = b""
-for i in range(256):
-    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 50, i, 0, 64, 17, 0, bytes([10, 1, 0, 2]), bytes([10, 2, 0, 2]))
-    ip = ip[:10] + struct.pack("!H", csum(ip)) + ip[12:]
-    udp = struct.pack("!HHHH", 1024 + i, 1001 + i % 4, 30, 0)
-    frame = bytes.fromhex("020000000101020000000102") + b"\x08\x00" + ip + udp
-    out += frame.ljust(64, b"\0")
-open("/dev/stdout", "wb").write(out)
-END
+flood_templates 4
 
 # filler N - rules in the way that match nothing of the flood
 filler() {
@@ -104,12 +85,10 @@ packets() {
 
 # under_flood CMD... - run it while the flood lasts; leaves the counters in $TMP/saved
 under_flood() {
-	local blast t0 t1 rc
+	local t0 t1 rc
 
 	frame_rules | fw dut -restore || return
-	"$BUILD/bench/blast" flood 60 "$TMP/templates" "w:${NS[dut.c]}:c0:c0" >"$TMP/sent" &
-	blast=$!
-	PIDS+=("$blast")
+	flood_start 60
 	# shellcheck disable=SC2317
 	flowing() { fw dut -save -c -t filter >"$TMP/saved"; [ "$(packets FORWARD 1)" -gt 0 ]; }
 	busywait 20 flowing
@@ -117,8 +96,7 @@ under_flood() {
 	"$@"
 	rc=$?
 	t1=$(date +%s%N)
-	kill $blast
-	wait $blast 2>/dev/null
+	flood_stop
 	fw dut -save -c -t filter >"$TMP/saved"
 	took=$(((t1 - t0) / 1000000))
 	return $rc

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck source=selftests/topo/twin.sh
+# shellcheck source=selftests/topo/flood.sh
 # hooks: tc xdp netfilter
 # alone: floods a CPU
 #
@@ -15,26 +15,10 @@
 #
 # Environment: CHANGES (default 20)
 
-. "$(dirname "$0")/twin.sh"
-[ -x "$BUILD/bench/blast" ] || skip_all "no $BUILD/bench/blast"
-need tools python3
+. "$(dirname "$0")/flood.sh"
 CHANGES=${CHANGES:-20}
-twin_up wire
-ns_exec "${NS[dut.r]}" ethtool -K eth0 gro on >/dev/null 2>&1	# NAPI, without an XDP program too
-python3 - >"$TMP/templates" <<'END'
-import struct
-def csum(b):
-    s = sum(struct.unpack("!%dH" % (len(b) // 2), b))
-    s = (s & 0xffff) + (s >> 16)
-    return 0xffff & ~((s & 0xffff) + (s >> 16))
-out = b""
-for i in range(256):
-    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 50, i, 0, 64, 17, 0, bytes([10, 1, 0, 2]), bytes([10, 2, 0, 2]))
-    ip = ip[:10] + struct.pack("!H", csum(ip)) + ip[12:]
-    out += (bytes.fromhex("020000000101020000000102") + b"\x08\x00" + ip +
-            struct.pack("!HHHH", 1024 + i, 1001, 30, 0)).ljust(64, b"\0")
-open("/dev/stdout", "wb").write(out)
-END
+flood_templates 1
+
 # rule PORT - the whole ruleset, as a restore
 rule() {
 	printf '%s\n' '*filter' ':INPUT ACCEPT' ':FORWARD ACCEPT' ':OUTPUT ACCEPT' \
@@ -75,9 +59,7 @@ native() {
 	raw -vxnL PREROUTING | awk '/dpt:1001/ { print $1 }'
 }
 flood() {
-	"$BUILD/bench/blast" flood 120 "$TMP/templates" "w:${NS[dut.c]}:c0:c0" >"$TMP/sent" &
-	blast=$!
-	PIDS+=("$blast")
+	flood_start 120
 	# shellcheck disable=SC2317
 	flowing() { [ "$(packets)" -gt 0 ]; }
 	tap_check "packets flow" busywait 20 flowing
@@ -110,8 +92,7 @@ for ((i = 0; i < CHANGES; i++)); do
 done
 # stop - the flood, and wait until its last packet is through
 stop() {
-	kill "$blast"
-	wait "$blast" 2>/dev/null
+	flood_stop
 	# shellcheck disable=SC2317
 	quiet() { local was; was=$(native); sleep 0.2; [ "$(native)" = "$was" ]; }
 	busywait 20 quiet
