@@ -41,7 +41,6 @@
  */
 #define REJECT_PAD	256
 #define REJECT_MIN_MTU	68
-#define LO_IFINDEX	1
 #define IP_DUMMY	0xc0000008	/* 192.0.0.8, RFC 7600: no address of our own */
 
 #define REJECT_CB_STATE	0xffu

@@ -19,7 +19,6 @@
 #include "fib_trie.bpf.h"
 
 #define IP_MAX_MTU	0xffffu
-#define LO_IFINDEX	1
 #define RTAX_MTU	2	/* linux/rtnetlink.h: metrics[RTAX_MTU - 1] */
 #define DST_METADATA	0x80	/* net/dst.h: of a tunnel, not a route */
 #define DST_PTRMASK	(~1ull)	/* SKB_DST_NOREF */

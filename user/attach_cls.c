@@ -28,7 +28,6 @@
 #define CLS_HANDLE	1
 #define CLS_PRIORITY	0x6266
 
-#define LO_IFINDEX	1
 #define DUMP_SIZE	32768
 
 bool cls_needed(void)

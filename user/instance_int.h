@@ -254,6 +254,7 @@ struct live live_images(const struct generation *gen);
 __u32 counter_slots_used(const struct ruleset *rs);
 int counter_slots_assign(const struct generation *gen, struct live *live, struct ruleset *rs);
 int idle_slot(struct generation *gen);
+int images_settle(const struct generation *gen);
 
 struct image_stamp {
 	__u32 active;

@@ -243,7 +243,7 @@ static void set_netfilter_type(struct bpf_object *obj)
 		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
 		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
 		skel_->rodata->img_slot_mask = tier_slots(tier) - 1;		\
-		skel_->rodata->fib_flags = kernel_has_skip_neigh() ? FIB_SKIP_NEIGH : 0;				\
+		skel_->rodata->fib_flags = kernel_has_skip_neigh() ? FIB_SKIP_NEIGH : 0; \
 		skel_->rodata->nr_counters = (tier)->nr_counters;		\
 		skel_->rodata->fib_src_flag = kernel_has_fib_src() ? FIB_SRC : 0;	\
 		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\

@@ -221,7 +221,7 @@ int pins_open(const char *fmt, ...)
  */
 int pins_mark(const struct instance *in)
 {
-	__u32 zero = 0, lo = 1;
+	__u32 zero = 0, lo = LO_IFINDEX;
 	char path[PATH_MAX];
 	int fd, err;
 

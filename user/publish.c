@@ -176,7 +176,7 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 	if (!ret)
 		ret = named_assign(rs, live.image[0], err);
 	if (!ret && live.nr > 1 && named_made(rs, live.image[0]))
-		ret = sync_rcu();	/* their numbers may be in the other images */
+		ret = images_settle(&in->gen);	/* their numbers may be in the other images */
 	if (!ret)
 		ret = compile(rs, d->ifs, d->nr_ifs, &d->img, err);
 	if (!ret)

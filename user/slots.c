@@ -46,8 +46,8 @@ struct live live_images(const struct generation *gen)
 	return l;
 }
 
-/* Wait until no image is read but the one in force. Return: 0 or -errno. */
-static int settle(const struct generation *gen)
+/* images_settle() - wait until no image is read but the one in force. Return: 0 or -errno. */
+int images_settle(const struct generation *gen)
 {
 	__u32 active = active_slot(gen);
 	int err = sync_rcu();
@@ -95,7 +95,7 @@ int idle_slot(struct generation *gen)
 		if (slot >= 0)
 			return slot;
 	}
-	err = settle(gen);
+	err = images_settle(gen);
 	return err ?: (int)!active;
 }
 
@@ -155,7 +155,7 @@ int counter_slots_assign(const struct generation *gen, struct live *live, struct
 	if (!used)
 		return -ENOMEM;
 	if (mark_used(gen, live, rs, used, total + 1) > 0 && live->nr > 1) {
-		err = settle(gen);
+		err = images_settle(gen);
 		live->nr = 1;
 		mark_used(gen, live, rs, used, total + 1);
 	}

@@ -22,6 +22,8 @@
 
 #include <linux/types.h>
 
+#define LO_IFINDEX	1	/* of every network namespace */
+
 /* The hooks of the filter table, in the order of iptables -L. */
 enum fw_hook {
 	HOOK_INPUT,
