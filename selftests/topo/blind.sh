@@ -67,6 +67,12 @@ sees "later fragments of what is received" "INPUT -p udp" 1:52 1:36 <<-END
 	c udp $C:1 $G:2 len=8 mf id=7
 	c 17 $C $G pay=0102030405060708 off=2 id=7
 END
+# The pseudo header's sum is 0x1422; with 0xaa59 behind it badl4 turns the right checksum, 0x4177, into that
+unsummed=1:30
+[ "$HOOK" != xdp ] || unsummed=0:0
+sees "a wrong checksum that is the pseudo header's alone" "FORWARD -m conntrack --ctstate INVALID" 1:30 $unsummed \
+	<<<"c udp $C:1 $S:2 pay=aa59 badl4"
+sees "control: another wrong checksum" "FORWARD -m conntrack --ctstate INVALID" 1:30 1:30 <<<"c udp $C:1 $S:2 pay=aa5a badl4"
 sees "strict source routing" "INPUT -p udp" 0:0 1:40 <<<"c udp $C:1 $G:2 opt=8907040a0900010000"
 both_write net/ipv4/conf/eth0/rp_filter 1
 sees "spoofed, with rp_filter" "FORWARD -p udp" 0:0 1:28 <<<"c udp 10.2.0.77:1 $S:2"
