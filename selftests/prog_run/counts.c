@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * counts.c - compare two rulesets' counters
+ * counts.c - add up and compare two rulesets' counters
  */
 #include <stdio.h>
 
+#include "../../tools/refmatch.h"
 #include "../../user/ruleset.h"
 #include "counts.h"
+
+void counts_add(struct ruleset *rs, int hook, const struct ref_result *res)
+{
+	for (size_t i = 0; i < res->nr_hits; i++) {
+		res->hit[i]->packets++;
+		res->hit[i]->bytes += res->bytes;
+	}
+	if (res->policy) {
+		rs->chains[hook]->packets++;
+		rs->chains[hook]->bytes += res->bytes;
+	}
+}
 
 unsigned int counts_differ(const struct ruleset *want, const struct ruleset *got, int hook,
 			   const char *who)

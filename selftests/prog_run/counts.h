@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * counts.h - the oracle's counters against those of whoever enforced the rules
+ * counts.h - the oracle's counters, and those of whoever enforced the rules
  */
 #ifndef BPFIPT_COUNTS_H
 #define BPFIPT_COUNTS_H
 
+struct ref_result;
 struct ruleset;
+
+/* counts_add() - what one packet of @hook (enum fw_hook) adds to the counters of @rs */
+void counts_add(struct ruleset *rs, int hook, const struct ref_result *res);
 
 /*
  * counts_differ() - every policy and rule, packets and bytes

@@ -101,21 +101,13 @@ static int expect(struct ruleset *rs, int hook, const struct gen_pkt *p, struct 
 {
 	struct ref_meta meta;
 	__u8 ip[GEN_PKT_MAX];
-	size_t i;
 	int err;
 
 	lab_hook_view(hook, p, ip, &meta);
 	err = ref_eval(rs, ip, p->len, &meta, res);
 	if (err)
 		return err;
-	for (i = 0; i < res->nr_hits; i++) {
-		res->hit[i]->packets++;
-		res->hit[i]->bytes += res->bytes;
-	}
-	if (res->policy) {
-		rs->chains[hook]->packets++;
-		rs->chains[hook]->bytes += res->bytes;
-	}
+	counts_add(rs, hook, res);
 	sum->accepted += res->verdict == REF_ACCEPT;
 	sum->hits += res->nr_hits;
 	sum->hotdrops += res->hotdrop;

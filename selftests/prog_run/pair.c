@@ -199,7 +199,6 @@ int pair_run(const struct lab *lab, struct instance *in, struct ruleset *want,
 	struct ref_meta meta;
 	__u8 ip[GEN_PKT_MAX];
 	struct said said;
-	size_t i;
 	int err;
 
 	lab_hook_view(t->hook, &t->pkt, ip, &meta);
@@ -216,14 +215,7 @@ int pair_run(const struct lab *lab, struct instance *in, struct ruleset *want,
 		if (err)
 			return err;
 	}
-	for (i = 0; i < res->nr_hits; i++) {
-		res->hit[i]->packets++;
-		res->hit[i]->bytes += res->bytes;
-	}
-	if (res->policy) {
-		want->chains[t->hook]->packets++;
-		want->chains[t->hook]->bytes += res->bytes;
-	}
+	counts_add(want, t->hook, res);
 	err = run_program(lab, in, t, meta.out, &said);
 	if (err)
 		return err;
