@@ -92,13 +92,18 @@ static const __u8 ct_sctp_next[2][16][CT_SCTP_MAX] = {
 #undef HS
 #undef IV
 
-/* struct ct_sctp_walk - the chunk walk, for bpf_loop() */
+/*
+ * struct ct_sctp_walk - the chunk walk, for bpf_loop()
+ *
+ * What is 0 at the first round only must not be asked of these, but of the round's number:
+ * Linux 6.1's verifier goes through one round alone (Documentation/kernels.rst).
+ */
 struct ct_sctp_walk {
 	fw_ctx_t *ctx;
 	__u32 off;
 	__u32 left;
-	__u32 count;
 	__u8 alone;	/* a chunk that must be the only one was met */
+	__u8 met;	/* a chunk */
 	__u8 bad;
 };
 
@@ -115,12 +120,11 @@ static long ct_sctp_chunk(__u32 i, struct ct_sctp_walk *w)
 	len = bpf_ntohs(*(__be16 *)(sc->buf + 2));
 	if (type == SCTP_INIT || type == SCTP_INIT_ACK || type == SCTP_SHUTDOWN_COMPLETE)
 		w->alone = 1;
-	if (!len || (w->count && (w->alone || type == SCTP_COOKIE_ACK ||
-				  type == SCTP_COOKIE_ECHO))) {
+	if (!len || (i && (w->alone || type == SCTP_COOKIE_ACK || type == SCTP_COOKIE_ECHO))) {
 		w->bad = 1;
 		return 1;
 	}
-	w->count++;
+	w->met = 1;
 	if (type < 16 && SCTP_MOVING & HAS(type)) {
 		if (s->nr_chunks >= CT_SCTP_CHUNKS) {
 			w->bad = 1;
@@ -172,7 +176,7 @@ __noinline int ct_sctp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	s->is_init = 0;
 	s->present = 0;
 	bpf_loop(65536 / 4, ct_sctp_chunk, &w, 0);
-	return w.bad || !w.count ? -1 : 0;
+	return w.bad || !w.met ? -1 : 0;
 }
 
 /* First packet. Return: 0, or -1: cannot open an association. */

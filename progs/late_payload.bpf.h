@@ -56,18 +56,9 @@ static __always_inline int load_u32(struct fw *fw, __u32 at, __u32 *value)
 	return 0;
 }
 
-struct u32_run {
-	struct fw *fw;
-	__u32 d;
-	__u32 value;
-	__u32 base;
-	__u32 hit;
-	__u32 result;
-};
-
-static long u32_step(__u32 i, struct u32_run *u)
+static long u32_step(__u32 i, struct fw *fw)
 {
-	struct fw *fw = u->fw;
+	struct u32_run *u = &fw->w->u32;
 	struct img im = fw->img;
 	__u32 op = img_word(&im, u->d), a = img_word(&im, u->d + 1);
 	__u32 value = u->value, len = fw->w->pkt.tot_len, base;
@@ -111,10 +102,13 @@ no:
 /* LATE_U32; @d: word of its first instruction, @words of the record */
 static __noinline int late_u32(struct fw *fw, __u32 d, __u32 words)
 {
-	struct u32_run u = { .fw = fw, .d = d, .result = LATE_MATCH };
+	struct u32_run *u = &fw->w->u32;
 
-	bpf_loop((words - 1) / (sizeof(struct late_u32) / 4), u32_step, &u, 0);
-	return u.result;
+	u->d = d;
+	u->value = u->base = u->hit = 0;
+	u->result = LATE_MATCH;
+	bpf_loop((words - 1) / (sizeof(struct late_u32) / 4), u32_step, fw, 0);
+	return u->result;
 }
 
 /*

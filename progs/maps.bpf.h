@@ -218,6 +218,20 @@ struct policy_walk {
 };
 
 /*
+ * struct u32_run - instructions of LATE_U32: the next one's word; the machine's registers
+ *
+ * Not on the stack: the verifier would think that @hit is 0 at each round, as it is at the
+ * first (Documentation/kernels.rst, "What 6.1 asks of the programs").
+ */
+struct u32_run {
+	__u32 d;
+	__u32 value;
+	__u32 base;
+	__u32 hit;
+	__u32 result;
+};
+
+/*
  * struct walk - one packet's journey through the rules
  * @pkt:	the packet's keys
  * @hop:	of xdp_forward.bpf.h
@@ -232,7 +246,7 @@ struct policy_walk {
  * @few:	word of the few list that stands for all vectors, 0: none; @hits: bit
  *		per position of it that agrees. @m2 are then bits of @hits
  * @doomed:	LATE_DROP_NOW once a match of the rule has said so and yet matched
- * @late, @hashlimit, @recent, @policy: of the late match under way; @route: of TCPMSS
+ * @late, @hashlimit, @recent, @policy, @u32: of the late match under way; @route: of TCPMSS
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
  * @busy:	claimed by a packet (FW_INTERRUPTED)
@@ -280,6 +294,7 @@ struct walk {
 		struct hashlimit_work hashlimit;
 		struct recent_args recent;
 		struct policy_walk policy;
+		struct u32_run u32;
 		struct bpf_fib_lookup route;
 	};
 };
