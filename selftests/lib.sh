@@ -22,6 +22,8 @@ PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/bpfipt.XXXXXX") || exit 1
 # A lock of its own: /run/xtables.lock is one for the whole machine, and tests run side by side
 XTABLES_LOCKFILE=$TMP/xtables.lock
+# How many times longer than on an idle machine things may take: an emulated CPU sets it
+SLOW=${SLOW:-1}
 export REPO BPFIPT PATH XTABLES_LOCKFILE
 
 TAP_N=0
@@ -160,9 +162,9 @@ need() {
 	done
 }
 
-# busywait SECONDS CMD... - until CMD succeeds; fails when it did not in time
+# busywait SECONDS CMD... - until CMD succeeds; fails when it did not in time ($SLOW times longer)
 busywait() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * SLOW))
 
 	shift
 	until "$@"; do

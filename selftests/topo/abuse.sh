@@ -143,7 +143,7 @@ done) >/dev/null 2>&1 &
 writer=$!
 busywait 10 grep -q . <(ns_exec "$N" "$BPFIPT" -S INPUT | grep -- '-A')
 ip netns del "$N"
-tap_check "the writer ends" timeout 30 tail --pid=$writer -f /dev/null
+tap_check "the writer ends" timeout $((30 * SLOW)) tail --pid=$writer -f /dev/null
 tap_check "the next init elsewhere" ns_exec "$R" "$BPFIPT-init" --hook "$HOOK"
 N=$(ns_name y)
 ns_add "$N"

@@ -11,6 +11,7 @@
 # --ctexpire is asked of ranges that no delay of a test can leave.
 
 . "$(dirname "$0")/twin.sh"
+modprobe -q nf_conntrack 2>/dev/null	# whose sysctl is written below
 twin_up wire
 C=10.1.0.2 S=10.2.0.2
 PORT=42000
@@ -142,7 +143,10 @@ restored <<-END
 	-p udp -m state --state NEW -m conntrack --ctdir ORIGINAL
 END
 converse "conntrack: every option"
-counted "conntrack" {1..21} {26..27} 29 {30..36} 39 {40..49} 52 54 55 56 57
+# For five minutes after boot, while its jiffies are negative, the kernel takes a new
+# connection's timeout for a point in time to come, not one past.
+read -r up _ </proc/uptime
+counted "conntrack" {1..21} {26..27} 29 {30..36} $([ "${up%.*}" -lt 300 ] || echo 39) {40..49} 52 54 55 56 57
 converse "and again, ports reused by nobody"
 
 restored <<-END

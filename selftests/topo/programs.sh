@@ -37,7 +37,7 @@ in_both() {
 
 	shift 3
 	for w in ref dut; do
-		{ ns_exec "${NS[$w.$role]}" timeout 15 "$@" 2>&1 </dev/null; echo "exit $?"; } |
+		{ ns_exec "${NS[$w.$role]}" timeout $((15 * SLOW)) "$@" 2>&1 </dev/null; echo "exit $?"; } |
 			sed -E "$filter" >"$TMP/said.$w"
 	done
 	tap_same "$text" "$(cat "$TMP/said.ref")" "$(cat "$TMP/said.dut")"
@@ -116,7 +116,7 @@ if have traceroute; then
 fi
 if have iperf3; then
 	serve t 5201 iperf3 -s -B $S
-	in_both_like "iperf3" '/iperf Done|^exit/!d' "iperf Done" c timeout 10 iperf3 -c $S -t 1
+	in_both_like "iperf3" '/iperf Done|^exit/!d' "iperf Done" c timeout $((10 * SLOW)) iperf3 -c $S -t 1
 fi
 
 # Path MTU: the far link is narrower. The router's ICMP must reach the client (OUTPUT),

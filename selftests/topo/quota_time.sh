@@ -47,27 +47,28 @@ at() {
 	date -u -d "@$(($(date +%s) + $1))" "+$2"
 }
 
+near=$((20 * SLOW))
 # Clear of midnight and of a second's edge there is no need to be: ref decides too.
 today=$(at 0 %a) tomorrow=$(at 86400 %a) day=$(at 0 %-d) other=$(at 864000 %-d)
 rules <<-END
-	-m time --datestart $(at -20 %Y-%m-%dT%H:%M:%S) --datestop $(at 20 %Y-%m-%dT%H:%M:%S)
-	-m time --datestart $(at 20 %Y-%m-%dT%H:%M:%S)
-	-m time --datestop $(at -20 %Y-%m-%dT%H:%M:%S)
-	-m time --timestart $(at -20 %H:%M:%S) --timestop $(at 20 %H:%M:%S)
-	-m time --timestart $(at 20 %H:%M:%S) --timestop $(at -20 %H:%M:%S)
+	-m time --datestart $(at -$near %Y-%m-%dT%H:%M:%S) --datestop $(at $near %Y-%m-%dT%H:%M:%S)
+	-m time --datestart $(at $near %Y-%m-%dT%H:%M:%S)
+	-m time --datestop $(at -$near %Y-%m-%dT%H:%M:%S)
+	-m time --timestart $(at -$near %H:%M:%S) --timestop $(at $near %H:%M:%S)
+	-m time --timestart $(at $near %H:%M:%S) --timestop $(at -$near %H:%M:%S)
 	-m time --weekdays $today
 	-m time ! --weekdays $today
 	-m time --weekdays $tomorrow
 	-m time --monthdays $day
 	-m time --monthdays $other
 	-m time ! --monthdays $other
-	-m time --kerneltz --datestart $(at -20 %Y-%m-%dT%H:%M:%S) --datestop $(at 20 %Y-%m-%dT%H:%M:%S)
-	-m time --timestart $(at 20 %H:%M:%S) --timestop $(at 10 %H:%M:%S) --contiguous --weekdays $today
-	-m time --timestart $(at 20 %H:%M:%S) --timestop $(at 10 %H:%M:%S) --weekdays $today
+	-m time --kerneltz --datestart $(at -$near %Y-%m-%dT%H:%M:%S) --datestop $(at $near %Y-%m-%dT%H:%M:%S)
+	-m time --timestart $(at $near %H:%M:%S) --timestop $(at $((near - 10)) %H:%M:%S) --contiguous --weekdays $today
+	-m time --timestart $(at $near %H:%M:%S) --timestop $(at $((near - 10)) %H:%M:%S) --weekdays $today
 	-m time
 END
 agree "time" < <(for i in 1 2 3; do echo "c udp $C:$i $S:1"; done)
-tap_same "control: the clock is right to 20 s" "3 0 0" "$(count 1) $(count 2) $(count 3)"
+tap_same "control: the clock is right to $near s" "3 0 0" "$(count 1) $(count 2) $(count 3)"
 both_refuse -A FORWARD -m time --timestart 10:00 --timestop 12:00 --contiguous
 tap_ok $? "--contiguous wants to wrap"
 tap_done

@@ -139,8 +139,8 @@ feel() {
 	local text=$1 want=$2 role=$3 a b
 
 	shift 3
-	ns_exec "${NS[ref.$role]}" timeout 15 python3 "$TMP/try.py" "$@" >"$TMP/ref.felt" 2>&1 &
-	b=$(ns_exec "${NS[dut.$role]}" timeout 15 python3 "$TMP/try.py" "$@" 2>&1)
+	ns_exec "${NS[ref.$role]}" timeout $((15 * SLOW)) python3 "$TMP/try.py" "$@" >"$TMP/ref.felt" 2>&1 &
+	b=$(ns_exec "${NS[dut.$role]}" timeout $((15 * SLOW)) python3 "$TMP/try.py" "$@" 2>&1)
 	wait $!
 	a=$(cat "$TMP/ref.felt")
 	tap_same "$text: ${a%% *}" "$a" "$b"

@@ -22,7 +22,7 @@ from() {
 	local ns=${NS[$1.$2]}
 
 	shift 2
-	ns_exec "$ns" timeout 10 "$@" >/dev/null 2>&1 </dev/null
+	ns_exec "$ns" timeout $((10 * SLOW)) "$@" >/dev/null 2>&1 </dev/null
 }
 # same_result TEXT WANT ROLE CMD... - WANT ok or blocked in the reference, and ours alike
 same_result() {

@@ -296,7 +296,7 @@ for w in c r; do
 		for n in ref dut; do
 			ns_exec "${NS[$n.c]}" ethtool -K c0 tx $o >/dev/null 2>&1
 			ns_exec "${NS[$n.r]}" ethtool -K eth1 tx $o >/dev/null 2>&1
-			ns_exec "${NS[$n.$w]}" timeout 10 nc -d $S 80 >"$TMP/$n.mss"
+			ns_exec "${NS[$n.$w]}" timeout $((10 * SLOW)) nc -d $S 80 >"$TMP/$n.mss"
 		done
 		tap_check "a connection from $w, tx checksums $o: $(cat "$TMP/ref.mss")" [ -s "$TMP/ref.mss" ]
 		tap_same "and the same MSS" "$(cat "$TMP/ref.mss")" "$(cat "$TMP/dut.mss")"

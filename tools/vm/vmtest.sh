@@ -128,5 +128,5 @@ modules=$dir/lib/modules/${vmlinuz##*/vmlinuz-}
 echo "# kernel ${vmlinuz##*/vmlinuz-}, $(kvm_usable && echo KVM || echo TCG)"
 # Nothing in the guest makes the device node that would load tun.
 exec "$here/vmrun.sh" -m 3072 -t "${VM_TIMEOUT:-5400}" "$vmlinuz" "$modules" -- \
-	env O="${O:-build}" HOOK="$HOOK" V="$V" TEST_TIMEOUT="${TEST_TIMEOUT:-1800}" \
+	env SLOW="${SLOW:-$(kvm_usable && echo 1 || echo 10)}" O="${O:-build}" HOOK="$HOOK" V="$V" TEST_TIMEOUT="${TEST_TIMEOUT:-1800}" \
 	sh -c 'modprobe tun; exec selftests/run.sh "$@"' vmtest "$@"
