@@ -14,6 +14,7 @@
 
 #include "edit.h"
 #include "list.h"
+#include "names.h"
 #include "spec.h"
 
 #define BAD_RULE "Bad rule (does a matching rule exist in that chain?)"
@@ -49,12 +50,6 @@ static struct chain *find(const struct ruleset *rs, const char *name, struct edi
 	if (!c)
 		refuse(why, ENOENT, NULL);
 	return c;
-}
-
-static bool is_verdict_name(const char *name)
-{
-	return !strcmp(name, "ACCEPT") || !strcmp(name, "DROP") ||
-	       !strcmp(name, "QUEUE") || !strcmp(name, "RETURN");
 }
 
 /*
@@ -99,7 +94,7 @@ static bool put_rule(struct command *cmd, struct chain *c, struct rule *r,
 /* Not found: the words differ, see the header comment. */
 static bool no_such_rule(const struct command *cmd, struct edit_error *why)
 {
-	bool standard = !*cmd->jumpto || (!cmd->blobs.target && is_verdict_name(cmd->jumpto));
+	bool standard = !*cmd->jumpto || (!cmd->blobs.target && name_is_verdict(cmd->jumpto));
 
 	return refuse(why, ENOENT, standard ? BAD_RULE : NULL);
 }
@@ -280,7 +275,7 @@ bool edit_delete_chain(struct ruleset *rs, const char *chain, bool verbose,
 
 bool edit_new_chain(struct ruleset *rs, const char *chain, struct edit_error *why)
 {
-	if (ruleset_find(rs, chain) || is_verdict_name(chain))
+	if (ruleset_find(rs, chain) || name_is_verdict(chain))
 		return refuse(why, EEXIST, "Chain already exists");
 	if (!ruleset_add_chain(rs, chain))
 		return refuse(why, ENOMEM, NULL);
@@ -291,7 +286,7 @@ static bool rename_chain(struct ruleset *rs, struct command *cmd, struct edit_er
 {
 	struct chain *c;
 
-	if (ruleset_find(rs, cmd->newname) || is_verdict_name(cmd->newname))
+	if (ruleset_find(rs, cmd->newname) || name_is_verdict(cmd->newname))
 		return refuse(why, EEXIST, NULL);
 	c = find(rs, cmd->chain, why);
 	if (!c)

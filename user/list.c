@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "list.h"
+#include "names.h"
 
 /* What one row shows; FMT_* are libxtables', some of its functions take them. */
 #define LINE_FORMAT	(FMT_NOCOUNTS | FMT_OPTIONS | FMT_VIA | FMT_NUMERIC | FMT_NOTABLE)
@@ -72,7 +73,7 @@ static void print_head(const struct chain *c, unsigned int format)
 static void print_protocol(const struct ipt_ip *ip, unsigned int format)
 {
 	bool number = (format & (FMT_NUMERIC | FMT_NOTABLE)) == FMT_NUMERIC;
-	const char *name = number ? NULL : xt_proto_name(ip->proto, format & FMT_NUMERIC);
+	const char *name = number ? NULL : name_of_proto(ip->proto, format & FMT_NUMERIC);
 
 	putchar(ip->invflags & XT_INV_PROTO ? '!' : ' ');
 	if (name)

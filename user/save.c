@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "list.h"
+#include "names.h"
 #include "cmd.h"
 #include "instance.h"
 
@@ -51,7 +52,7 @@ static void save_base(const struct ipt_ip *ip)
 	save_interface('i', ip->iniface, ip->invflags & IPT_INV_VIA_IN);
 	save_interface('o', ip->outiface, ip->invflags & IPT_INV_VIA_OUT);
 	if (ip->proto) {
-		proto = xt_proto_name(ip->proto, false);
+		proto = name_of_proto(ip->proto, false);
 		if (ip->invflags & XT_INV_PROTO)
 			fputs(" !", stdout);
 		if (proto)

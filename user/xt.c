@@ -6,13 +6,13 @@
  * the kernel's xtables. Ours is not that kernel: the newest revision is always
  * taken, as a current kernel would, and no module is needed or loaded.
  */
-#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
+#include "names.h"
 #include "xt.h"
 
 static int newest_revision(const char *name, uint8_t revision, int opt)
@@ -148,13 +148,17 @@ void xt_add_match(struct xt_rule *xr, const char *name)
 /**
  * xt_set_target() - obey `-j name` if name is an extension
  *
- * xr->target stays NULL when there is none of that name: it may be a chain.
+ * xr->target stays NULL when there is none of that name: it may be a chain. So it does
+ * for a verdict: the extension `standard' that libxtables would load has no options.
  */
 void xt_set_target(struct xt_rule *xr, const char *name)
 {
-	struct xtables_target *t = xtables_find_target(name, XTF_TRY_LOAD);
+	struct xtables_target *t;
 	size_t size;
 
+	if (name_is_verdict(name))
+		return;
+	t = xtables_find_target(name, XTF_TRY_LOAD);
 	xr->target = t;
 	if (!t)
 		return;
@@ -185,7 +189,7 @@ static struct xtables_match *protocol_match(struct xt_rule *xr)
 		return NULL;
 	xr->proto_tried = true;
 	if (xtables_strtoui(name, NULL, &proto, 0, UINT8_MAX)) {
-		name = xt_proto_name(proto, xr->numeric);
+		name = name_of_proto(proto, xr->numeric);
 		if (!name)
 			return NULL;
 	}
@@ -325,33 +329,6 @@ void xt_help(const struct xt_rule *xr)
 		else
 			printf("%s does not take any options\n", rm->match->name);
 	}
-}
-
-/**
- * xt_proto_name() - name of an IP protocol
- * @proto:	0..255
- * @builtin_only: do not ask /etc/protocols, which is read once per protocol
- *
- * Return: libxtables' own name, else that of /etc/protocols, else NULL.
- */
-const char *xt_proto_name(unsigned int proto, bool builtin_only)
-{
-	static const char *known[256];
-	static bool asked[256];
-	const struct protoent *pe;
-
-	for (const struct xtables_pprot *p = xtables_chain_protos; p->name; p++)
-		if (p->num == proto)
-			return p->name;
-	if (!proto || builtin_only)
-		return NULL;
-	if (!asked[proto]) {
-		asked[proto] = true;
-		pe = getprotobynumber(proto);
-		if (pe)
-			known[proto] = xtables_strdup(pe->p_name);
-	}
-	return known[proto];
 }
 
 /** xt_print_match() - one match as -L shows it */

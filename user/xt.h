@@ -64,8 +64,6 @@ void xt_help(const struct xt_rule *xr);
 
 void xt_try_help(void) __attribute__((noreturn));
 
-const char *xt_proto_name(unsigned int proto, bool builtin_only);
-
 void xt_print_match(const struct xt_entry_match *m, const struct ipt_ip *ip, bool numeric);
 void xt_print_target(const struct xt_entry_target *t, const char *name,
 		     const struct ipt_ip *ip, bool numeric);
