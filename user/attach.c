@@ -34,11 +34,11 @@ static int side_prog(const struct generation *gen, enum side side)
 {
 	switch (side) {
 	case SIDE_IN:
-		return gen->ingress_fd;
+		return gen->fd[GEN_INGRESS];
 	case SIDE_OUT:
-		return gen->egress_fd;
+		return gen->fd[GEN_EGRESS];
 	default:
-		return gen->xdp_fd;
+		return gen->fd[GEN_XDP];
 	}
 }
 
@@ -160,13 +160,13 @@ static int attach_in(struct instance *in, const struct generation *gen,
 
 		if (rejects && (has_link(in, i->ifindex, SIDE_XDP) ||
 				!has_link(in, i->ifindex, SIDE_IN))) {
-			err = attach(in, gen->answer_fd, i->ifindex, SIDE_IN);
+			err = attach(in, gen->fd[GEN_ANSWER], i->ifindex, SIDE_IN);
 			if (err)
 				return err;
 		}
-		err = attach(in, gen->xdp_fd, i->ifindex, SIDE_XDP);
+		err = attach(in, gen->fd[GEN_XDP], i->ifindex, SIDE_XDP);
 		if (!err && rejects)
-			return attach(in, gen->answer_fd, i->ifindex, SIDE_IN);
+			return attach(in, gen->fd[GEN_ANSWER], i->ifindex, SIDE_IN);
 		if (!err) {
 			detach(in, i->ifindex, SIDE_IN);
 			return 0;
@@ -175,7 +175,7 @@ static int attach_in(struct instance *in, const struct generation *gen,
 			fprintf(stderr, "bpf-iptables: %s: no native XDP here (%s), using tc\n",
 				i->name, strerror(-err));
 	}
-	return attach(in, gen->ingress_fd, i->ifindex, SIDE_IN);
+	return attach(in, gen->fd[GEN_INGRESS], i->ifindex, SIDE_IN);
 }
 
 /* hybrid: where there is no XDP the netfilter hook drops by itself, so nothing is lost. */
@@ -188,7 +188,7 @@ static void attach_early(struct instance *in, const struct generation *gen,
 		detach(in, i->ifindex, SIDE_XDP);
 		return;
 	}
-	err = attach(in, gen->early_fd, i->ifindex, SIDE_XDP);
+	err = attach(in, gen->fd[GEN_EARLY], i->ifindex, SIDE_XDP);
 	if (err && verbose)
 		fprintf(stderr, "bpf-iptables: %s: no native XDP here (%s), nothing is dropped early\n",
 			i->name, strerror(-err));
@@ -222,7 +222,7 @@ static void drop_stale(struct instance *in, const struct iface *ifs, size_t n)
 	closedir(d);
 }
 
-int attach_all(struct instance *in, const struct generation *gen,
+int attach_all(struct instance *in, struct generation *gen,
 	       const struct iface *ifs, size_t n, bool verbose)
 {
 	char dir[PATH_MAX];
@@ -234,6 +234,7 @@ int attach_all(struct instance *in, const struct generation *gen,
 	loader_quiet();
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
+	generation_programs(in, gen);
 	if (mode_is_nf(in->mode)) {
 		err = attach_nf(in, gen);
 		if (err || in->mode == MODE_NETFILTER)

@@ -113,11 +113,11 @@ int attach_nf(struct instance *in, const struct generation *gen)
 	__u32 zero = 0;
 	int err, hook;
 
-	if (bpf_map_update_elem(gen->nf_progs_fd, &zero, &gen->netfilter_fd, BPF_ANY))
+	if (bpf_map_update_elem(gen->fd[GEN_NF_PROGS], &zero, &gen->fd[GEN_NETFILTER], BPF_ANY))
 		return -errno;
 	fault_step();
 	for (hook = 0; hook < NR_HOOKS; hook++) {
-		err = attach_chain(in, gen->nf_entry_fd, hook, "", NF_PRIORITY);
+		err = attach_chain(in, gen->fd[GEN_NF_ENTRY], hook, "", NF_PRIORITY);
 		if (err) {
 			fprintf(stderr, "bpf-iptables: %s is not covered: %s\n",
 				chains[hook].name, strerror(-err));

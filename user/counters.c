@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
@@ -16,33 +15,24 @@
 
 /*
  * counters_read() - counters 0..@n-1, summed over CPUs
- * The map holds one row of counters per CPU, and one that no CPU adds to.
  * Return: 0 or -errno.
  */
-int counters_read(int fd, __u32 n, struct fw_counter *sum)
+int counters_read(const struct generation *gen, __u32 n, struct fw_counter *sum)
 {
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info), rows = counters_rows(), per_row;
-	const struct fw_counter *all;
+	const struct fw_counter *c;
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		return -errno;
-	per_row = info.max_entries / rows;
-	if (n > per_row)
+	if (n > gen->tier.nr_counters)
 		return -EINVAL;
-	all = mmap(NULL, info.max_entries * sizeof(*all), PROT_READ, MAP_SHARED, fd, 0);
-	if (all == MAP_FAILED)
+	c = generation_counters(gen);
+	if (!c)
 		return -errno;
 	memset(sum, 0, n * sizeof(*sum));
-	for (__u32 row = 0; row < rows; row++) {
-		const struct fw_counter *c = all + (size_t)row * per_row;
-
+	for (__u32 rows = counters_rows(); rows--; c += gen->tier.nr_counters) {
 		for (__u32 i = 0; i < n; i++) {
 			sum[i].packets += __atomic_load_n(&c[i].packets, __ATOMIC_RELAXED);
 			sum[i].bytes += __atomic_load_n(&c[i].bytes, __ATOMIC_RELAXED);
 		}
 	}
-	munmap((void *)all, info.max_entries * sizeof(*all));
 	return 0;
 }
 
@@ -59,7 +49,7 @@ int counters_carry(const struct generation *from, const struct generation *to)
 {
 	__u32 n = from->tier.nr_counters, base = to->tier.nr_counters * (counters_rows() - 1);
 	struct fw_counter *sum = calloc(n, sizeof(*sum));
-	int err = sum ? counters_read(from->counters_fd, n, sum) : -ENOMEM;
+	int err = sum ? counters_read(from, n, sum) : -ENOMEM;
 
 	for (__u32 i = 0; !err && i < n; i++) {
 		__u32 key = base + i;

@@ -40,11 +40,13 @@ int generation_set_current(const struct instance *in, int number)
 static void copy_active(const struct generation *from, struct generation *to)
 {
 	const struct img_hdr *src = active_image(from);
-	__u32 *w = (__u32 *)(to->map + 1);
-	struct img_hdr *h = (void *)w;
+	struct img_hdr *h;
+	__u32 *w;
 
 	if (!src)
 		return;
+	w = slot_at(to, 0);
+	h = (void *)w;
 	memcpy(w, src, src->words * 4ull);
 	memcpy(w + to->tier.table_words, (const __u32 *)src + src->rules, src->rules_bytes);
 	h->rules = to->tier.table_words;

@@ -66,27 +66,33 @@ static inline __u32 tier_slots(const struct tier *t)
 	return t->slot_words <= 1u << 15 ? 8 : t->slot_words <= 1u << 18 ? 4 : 2;
 }
 
+/* What of a generation is opened only by those who attach it. */
+enum gen_fd {
+	GEN_INGRESS,
+	GEN_EGRESS,
+	GEN_ANSWER,
+	GEN_XDP,
+	GEN_NETFILTER,
+	GEN_NF_ENTRY,
+	GEN_EARLY,
+	GEN_NF_PROGS,
+	NR_GEN_FDS,
+};
+
 /*
  * struct generation - loaded programs and their maps
- * @map:	the image map, mmapped; @map_len bytes
- * @fd_*:	-1 when not open
+ * @map:	start of the image map, mmapped; slots are by slot_at()
+ * @maps:	of generation.c
+ * @fd:		by enum gen_fd, see generation_programs(); negative: not open
  */
 struct generation {
 	int number;
 	struct tier tier;
 	struct img_map *map;
-	size_t map_len;
+	struct gen_maps *maps;
 	int image_fd;
 	int counters_fd;
-	int events_fd;
-	int ingress_fd;
-	int egress_fd;
-	int answer_fd;
-	int xdp_fd;
-	int netfilter_fd;
-	int nf_entry_fd;
-	int nf_progs_fd;
-	int early_fd;
+	int fd[NR_GEN_FDS];
 };
 
 /*
@@ -114,9 +120,16 @@ int pins_open(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* loader.c */
 int generation_create(struct instance *in, int number, const struct tier *tier,
 		      const struct generation *share, struct generation *gen);
-int generation_open(struct instance *in, int number, struct generation *gen);
-void generation_close(struct generation *gen);
 void loader_quiet(void);
+
+/* generation.c */
+int generation_open(struct instance *in, int number, struct generation *gen);
+void generation_programs(const struct instance *in, struct generation *gen);
+void generation_close(struct generation *gen);
+const struct fw_counter *generation_counters(const struct generation *gen);
+__u32 *slot_at(const struct generation *gen, __u32 slot);
+const struct img_hdr *slot_tables(const struct generation *gen, __u32 slot);
+__u64 image_bytes(const struct tier *t);	/* of the map's value */
 
 /*
  * kernel.c
@@ -145,7 +158,7 @@ int ifaces_list(struct iface **ifs, size_t *n);
  * link runs the programs of @gen. What could not be covered is named on stderr.
  * Return: 0, or -errno of the first interface that could not be covered.
  */
-int attach_all(struct instance *in, const struct generation *gen,
+int attach_all(struct instance *in, struct generation *gen,
 	       const struct iface *ifs, size_t n, bool verbose);
 int attach_detach_all(struct instance *in);
 const char *attach_describe(struct instance *in, __u32 ifindex);
@@ -239,7 +252,6 @@ int capability_kernel(__u32 flags, enum fw_mode mode, struct lower_err *err);
  * active_same(): no commit since active_stamp() (of the same generation)
  */
 __u32 active_slot(const struct generation *gen);
-__u32 *slot_at(const struct generation *gen, __u32 slot);
 
 /*
  * slots.c: slots of the image map and of the counters that are free
@@ -267,7 +279,7 @@ struct image_stamp active_stamp(const struct generation *gen);
 bool active_same(const struct generation *gen, struct image_stamp stamp);
 
 /* counters.c */
-int counters_read(int fd, __u32 n, struct fw_counter *sum);
+int counters_read(const struct generation *gen, __u32 n, struct fw_counter *sum);
 int counters_carry(const struct generation *from, const struct generation *to);
 __u32 counters_rows(void);	/* one per CPU, and one for what was carried over */
 

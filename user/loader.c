@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,11 +61,6 @@ static int pin(const char *dir, const char *kind, const char *name, int fd)
 	if (snprintf(path, sizeof(path), "%s/%s-%s", dir, kind, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	return bpf_obj_pin(fd, path) ? -errno : 0;
-}
-
-static __u64 image_bytes(const struct tier *t)
-{
-	return sizeof(struct img_map) + (__u64)tier_slots(t) * t->slot_words * 4 + IMG_SLACK;
 }
 
 /* A map of that name from the generation being extended, or -1. */
@@ -259,87 +253,6 @@ static void set_netfilter_type(struct bpf_object *obj)
 	name##__destroy(skel_);							\
 	err_;									\
 })
-
-static int map_image(struct generation *gen)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-	void *p;
-
-	if (bpf_obj_get_info_by_fd(gen->image_fd, &info, &len))
-		return -errno;
-	gen->map_len = info.value_size;
-	p = mmap(NULL, gen->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, gen->image_fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	gen->map = p;
-	len = sizeof(info);
-	memset(&info, 0, sizeof(info));
-	if (bpf_obj_get_info_by_fd(gen->counters_fd, &info, &len))
-		return -errno;
-	gen->tier.nr_counters = info.max_entries / counters_rows();
-	return 0;
-}
-
-/*
- * generation_open() - open the pinned generation @number
- * Return: 0; -ENOENT; -EBADMSG when its image map has another layout; -errno.
- */
-int generation_open(struct instance *in, int number, struct generation *gen)
-{
-	int err;
-
-	*gen = (struct generation){ .number = number };
-	gen->image_fd = pins_open("%s/g%d/map-image", in->dir, number);
-	gen->counters_fd = pins_open("%s/g%d/map-counters", in->dir, number);
-	gen->events_fd = pins_open("%s/g%d/map-events", in->dir, number);
-	gen->ingress_fd = pins_open("%s/g%d/prog-fw_ingress", in->dir, number);
-	gen->egress_fd = pins_open("%s/g%d/prog-fw_egress", in->dir, number);
-	gen->answer_fd = pins_open("%s/g%d/prog-fw_answer", in->dir, number);
-	gen->xdp_fd = pins_open("%s/g%d/prog-fw_xdp", in->dir, number);
-	gen->netfilter_fd = pins_open("%s/g%d/prog-fw_netfilter", in->dir, number);
-	gen->nf_entry_fd = pins_open("%s/g%d/prog-fw_nf_entry", in->dir, number);
-	gen->early_fd = pins_open("%s/g%d/prog-fw_early", in->dir, number);
-	gen->nf_progs_fd = pins_open("%s/g%d/map-nf_progs", in->dir, number);
-	if (gen->image_fd < 0 || gen->counters_fd < 0) {
-		err = gen->image_fd < 0 ? gen->image_fd : gen->counters_fd;
-		goto out;
-	}
-	err = map_image(gen);
-	if (!err && gen->map->abi && gen->map->abi != IMG_ABI)
-		err = -EBADMSG;
-	if (!err) {
-		gen->tier.slot_words = gen->map->slot_words;
-		gen->tier.table_words = gen->map->table_words;
-		gen->tier.features = gen->map->features;
-		if (gen->map->abi && (image_bytes(&gen->tier) != gen->map_len ||
-				      gen->tier.table_words > gen->tier.slot_words))
-			err = -EBADMSG;
-		gen->tier.ct_max = gen->map->ct_max ?: CT_DEFAULT_ENTRIES;
-	}
-out:
-	if (err)
-		generation_close(gen);
-	return err;
-}
-
-void generation_close(struct generation *gen)
-{
-	int *fds[] = { &gen->image_fd, &gen->counters_fd, &gen->events_fd,
-		       &gen->ingress_fd, &gen->egress_fd, &gen->answer_fd, &gen->xdp_fd,
-		       &gen->netfilter_fd, &gen->nf_entry_fd, &gen->nf_progs_fd,
-		       &gen->early_fd };
-	size_t i;
-
-	if (gen->map)
-		munmap(gen->map, gen->map_len);
-	gen->map = NULL;
-	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
-		if (*fds[i] >= 0)
-			close(*fds[i]);
-		*fds[i] = -1;
-	}
-}
 
 /*
  * generation_create() - load the programs for @tier and pin them as gNUMBER

@@ -46,11 +46,6 @@ void fault_step(void)
 		raise(SIGKILL);
 }
 
-__u32 *slot_at(const struct generation *gen, __u32 slot)
-{
-	return (__u32 *)(gen->map + 1) + (size_t)slot * gen->tier.slot_words;
-}
-
 __u32 active_slot(const struct generation *gen)
 {
 	return __atomic_load_n(&gen->map->active, __ATOMIC_ACQUIRE) & (tier_slots(&gen->tier) - 1);
@@ -134,7 +129,7 @@ int instance_load(struct instance *in, struct ruleset **rs)
 		err = -EBADMSG;
 	in->snap = err ? NULL : calloc(in->nr_snap, sizeof(*in->snap));
 	if (!err)
-		err = in->snap ? counters_read(in->gen.counters_fd, in->nr_snap, in->snap) : -ENOMEM;
+		err = in->snap ? counters_read(&in->gen, in->nr_snap, in->snap) : -ENOMEM;
 	if (err) {
 		ruleset_free(*rs);
 		*rs = NULL;
@@ -277,7 +272,7 @@ static int pack(struct instance *in, struct ruleset *rs, void **bytes, size_t *l
 	now = calloc(n, sizeof(*now));
 	if (!now)
 		return -ENOMEM;
-	err = counters_read(in->gen.counters_fd, n, now);
+	err = counters_read(&in->gen, n, now);
 	if (!err) {
 		bases(in, rs, now, n, 1);
 		err = ruleset_pack(rs, bytes, len);

@@ -197,21 +197,22 @@ static void print_events(const struct instance *in)
 {
 	static const char *const names[NR_EVENTS] = EVENT_NAMES;
 	int ncpu = libbpf_num_possible_cpus(), c;
+	int fd = pins_open("%s/g%d/map-events", in->dir, in->gen.number);
 	__u32 ev;
 	__u64 *v;
 
 	v = ncpu > 0 ? calloc(ncpu, sizeof(*v)) : NULL;
-	if (!v)
-		return;
-	for (ev = 0; ev < NR_EVENTS; ev++) {
+	for (ev = 0; v && fd >= 0 && ev < NR_EVENTS; ev++) {
 		__u64 sum = 0;
 
-		if (bpf_map_lookup_elem(in->gen.events_fd, &ev, v))
+		if (bpf_map_lookup_elem(fd, &ev, v))
 			continue;
 		for (c = 0; c < ncpu; c++)
 			sum += v[c];
 		printf("event %-20s %llu\n", names[ev], (unsigned long long)sum);
 	}
+	if (fd >= 0)
+		close(fd);
 	free(v);
 }
 

@@ -35,12 +35,15 @@ struct live live_images(const struct generation *gen)
 	struct live l = { .image = { active_image(gen) }, .nr = 1 };
 
 	for (__u32 s = 0; s < tier_slots(&gen->tier); s++) {
-		const struct img_hdr *h = (const void *)slot_at(gen, s);
+		const struct img_hdr *h;
 
-		if (s != active_slot(gen) && !grace_over(gen->map->retired[s]) &&
-		    h->magic == IMG_MAGIC && h->abi == IMG_ABI &&
+		if (s == active_slot(gen) || grace_over(gen->map->retired[s]))
+			continue;
+		h = slot_tables(gen, s);
+		if (h->magic == IMG_MAGIC && h->abi == IMG_ABI &&
+		    h->words <= gen->tier.table_words &&
 		    h->actions + h->nr_positions * (__u64)(sizeof(struct img_action) / 4) <=
-		    gen->tier.table_words)
+		    h->words)
 			l.image[l.nr++] = h;
 	}
 	return l;

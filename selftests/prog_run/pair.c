@@ -173,7 +173,7 @@ static int run_program(const struct lab *lab, struct instance *in, const struct 
 	if (in->mode == MODE_XDP && t->hook != HOOK_OUTPUT) {
 		run.ctx_in = &xdp;
 		run.ctx_size_in = sizeof(xdp);
-		if (bpf_prog_test_run_opts(in->gen.xdp_fd, &run))
+		if (bpf_prog_test_run_opts(in->gen.fd[GEN_XDP], &run))
 			return -errno;
 		said->accept = run.retval == XDP_PASS;
 		return 0;
@@ -184,7 +184,7 @@ static int run_program(const struct lab *lab, struct instance *in, const struct 
 	run.ctx_size_in = sizeof(skb);
 	run.ctx_out = &skb_out;
 	run.ctx_size_out = sizeof(skb_out);
-	fd = t->hook == HOOK_OUTPUT ? in->gen.egress_fd : in->gen.ingress_fd;
+	fd = t->hook == HOOK_OUTPUT ? in->gen.fd[GEN_EGRESS] : in->gen.fd[GEN_INGRESS];
 	if (bpf_prog_test_run_opts(fd, &run))
 		return -errno;
 	said->accept = (int)run.retval == TC_ACT_UNSPEC;

@@ -110,7 +110,7 @@ static long run(bool reply, int dev, __u16 port, unsigned int repeat)
 	xdp.data_end = opts.data_size_in;
 	opts.ctx_in = is_xdp ? (void *)&xdp : &skb;
 	opts.ctx_size_in = is_xdp ? sizeof(xdp) : sizeof(skb);
-	if (bpf_prog_test_run_opts(is_xdp ? in->gen.xdp_fd : in->gen.ingress_fd, &opts))
+	if (bpf_prog_test_run_opts(is_xdp ? in->gen.fd[GEN_XDP] : in->gen.fd[GEN_INGRESS], &opts))
 		return -errno;
 	return opts.duration;
 }

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * generation.c - a pinned generation: opened, mapped as far as it is used, closed
+ *
+ * A command on a few rules needs two maps, and of the image two slots of eight. Mapping a
+ * map costs half a microsecond a page, and again when it goes, and each pin that is looked
+ * up as much as a rule: so a slot is mapped when it is asked for, one that is only to be
+ * looked at no farther than need be, and programs are opened by those who attach them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <bpf/bpf.h>
+
+#include "instance_int.h"
+#include "../progs/abi/ct.h"
+#include "cmd.h"
+
+#define HEAD_BYTES	16384	/* of a slot that is only looked at */
+
+/* struct part - what is mapped of a slot; @p is NULL: nothing */
+struct part {
+	char *p;
+	size_t len;
+};
+
+/*
+ * struct gen_maps - what is mapped of a generation
+ * @head, @whole: by slot; a slot may have both
+ * @counters:	all rows, @counters_len bytes; NULL: not mapped yet
+ */
+struct gen_maps {
+	struct part head[IMG_MAX_SLOTS];
+	struct part whole[IMG_MAX_SLOTS];
+	const struct fw_counter *counters;
+	size_t counters_len;
+};
+
+__u64 image_bytes(const struct tier *t)
+{
+	return sizeof(struct img_map) + (__u64)tier_slots(t) * t->slot_words * 4 + IMG_SLACK;
+}
+
+static int map_info(int fd, struct bpf_map_info *info)
+{
+	__u32 len = sizeof(*info);
+
+	*info = (struct bpf_map_info){ 0 };
+	return bpf_obj_get_info_by_fd(fd, info, &len) ? -errno : 0;
+}
+
+static size_t page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+static int map_image(struct generation *gen, size_t *bytes)
+{
+	struct bpf_map_info info;
+	int err = map_info(gen->image_fd, &info);
+	void *p;
+
+	if (err)
+		return err;
+	*bytes = info.value_size;
+	gen->maps = calloc(1, sizeof(*gen->maps));
+	if (!gen->maps)
+		return -ENOMEM;
+	p = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, gen->image_fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	gen->map = p;
+	err = map_info(gen->counters_fd, &info);
+	if (!err)
+		gen->tier.nr_counters = info.max_entries / counters_rows();
+	return err;
+}
+
+/*
+ * The first @bytes of a slot, mapped if they are not yet. When they cannot be the process
+ * ends, as it may anywhere (publish.c).
+ */
+static __u32 *map_slot(const struct generation *gen, __u32 slot, size_t bytes, struct part *part)
+{
+	size_t at = sizeof(*gen->map) + slot * gen->tier.slot_words * 4ull;
+	size_t before = at & (page_size() - 1);
+
+	if (part->p)
+		return (__u32 *)(part->p + before);
+	part->len = before + bytes;
+	part->p = mmap(NULL, part->len, PROT_READ | PROT_WRITE, MAP_SHARED, gen->image_fd,
+		       at - before);
+	if (part->p == MAP_FAILED) {
+		fprintf(stderr, "bpf-iptables: cannot map the image: %s\n", strerror(errno));
+		exit(STATUS_RESOURCE);
+	}
+	return (__u32 *)(part->p + before);
+}
+
+/* slot_at() - first word of a slot of the image map */
+__u32 *slot_at(const struct generation *gen, __u32 slot)
+{
+	return map_slot(gen, slot, gen->tier.slot_words * 4ull, &gen->maps->whole[slot]);
+}
+
+/* slot_tables() - the same; only the image's tables, h->words, may be looked at */
+const struct img_hdr *slot_tables(const struct generation *gen, __u32 slot)
+{
+	const struct img_hdr *h;
+
+	if (gen->maps->whole[slot].p || gen->tier.slot_words * 4ull <= HEAD_BYTES)
+		return (const void *)slot_at(gen, slot);
+	h = (const void *)map_slot(gen, slot, HEAD_BYTES, &gen->maps->head[slot]);
+	return h->words <= HEAD_BYTES / 4 ? h : (const void *)slot_at(gen, slot);
+}
+
+/* generation_counters() - all rows of counters; NULL with errno: they cannot be mapped */
+const struct fw_counter *generation_counters(const struct generation *gen)
+{
+	struct gen_maps *m = gen->maps;
+	size_t len = sizeof(*m->counters) * gen->tier.nr_counters * counters_rows();
+	void *p;
+
+	if (m->counters)
+		return m->counters;
+	p = mmap(NULL, len, PROT_READ, MAP_SHARED, gen->counters_fd, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	m->counters = p;
+	m->counters_len = len;
+	return p;
+}
+
+/*
+ * generation_open() - open the pinned generation @number
+ * Return: 0; -ENOENT; -EBADMSG when its image map has another layout; -errno.
+ */
+int generation_open(struct instance *in, int number, struct generation *gen)
+{
+	size_t bytes = 0;
+	int err;
+
+	*gen = (struct generation){ .number = number };
+	for (int i = 0; i < NR_GEN_FDS; i++)
+		gen->fd[i] = -1;
+	gen->image_fd = pins_open("%s/g%d/map-image", in->dir, number);
+	gen->counters_fd = pins_open("%s/g%d/map-counters", in->dir, number);
+	if (gen->image_fd < 0 || gen->counters_fd < 0) {
+		err = gen->image_fd < 0 ? gen->image_fd : gen->counters_fd;
+		goto out;
+	}
+	err = map_image(gen, &bytes);
+	if (!err && gen->map->abi && gen->map->abi != IMG_ABI)
+		err = -EBADMSG;
+	if (!err) {
+		gen->tier.slot_words = gen->map->slot_words;
+		gen->tier.table_words = gen->map->table_words;
+		gen->tier.features = gen->map->features;
+		if (gen->map->abi && (image_bytes(&gen->tier) != bytes ||
+				      gen->tier.table_words > gen->tier.slot_words))
+			err = -EBADMSG;
+		gen->tier.ct_max = gen->map->ct_max ?: CT_DEFAULT_ENTRIES;
+	}
+out:
+	if (err)
+		generation_close(gen);
+	return err;
+}
+
+/*
+ * generation_programs() - open what is attached: programs, and the map of netfilter's
+ * Those of other hooks are not there, and stay negative.
+ */
+void generation_programs(const struct instance *in, struct generation *gen)
+{
+	static const char *const pin[NR_GEN_FDS] = {
+		[GEN_INGRESS] = "prog-fw_ingress",
+		[GEN_EGRESS] = "prog-fw_egress",
+		[GEN_ANSWER] = "prog-fw_answer",
+		[GEN_XDP] = "prog-fw_xdp",
+		[GEN_NETFILTER] = "prog-fw_netfilter",
+		[GEN_NF_ENTRY] = "prog-fw_nf_entry",
+		[GEN_EARLY] = "prog-fw_early",
+		[GEN_NF_PROGS] = "map-nf_progs",
+	};
+
+	for (int i = 0; i < NR_GEN_FDS; i++)
+		if (gen->fd[i] < 0)
+			gen->fd[i] = pins_open("%s/g%d/%s", in->dir, gen->number, pin[i]);
+}
+
+static void unmap(struct part *part)
+{
+	if (part->p)
+		munmap(part->p, part->len);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void generation_close(struct generation *gen)
+{
+	struct gen_maps *m = gen->maps;
+
+	for (int i = 0; m && i < IMG_MAX_SLOTS; i++) {
+		unmap(&m->head[i]);
+		unmap(&m->whole[i]);
+	}
+	if (m && m->counters)
+		munmap((void *)m->counters, m->counters_len);
+	if (gen->map)
+		munmap(gen->map, page_size());
+	free(m);
+	gen->maps = NULL;
+	gen->map = NULL;
+	close_fd(&gen->image_fd);
+	close_fd(&gen->counters_fd);
+	for (int i = 0; i < NR_GEN_FDS; i++)
+		close_fd(&gen->fd[i]);
+}
