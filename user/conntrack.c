@@ -106,38 +106,44 @@ static void print_entry(const struct ct_entry *e, __u64 now)
 
 /*
  * Visit the table: list (@what 'L'), flush ('F') or count ('C').
- * A key that is deleted while we stand on it makes the kernel start over, so the next
- * key is taken first; one that goes in between can still do it, hence the bound: a
- * table has no more keys than it has room for.
+ * Bucket by bucket, so that nothing is met twice: going from key to key starts over
+ * when the key it stands on is evicted meanwhile.
  */
 static int walk(int fd, const struct ct_filter *f, int what, unsigned long *n)
 {
+	LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = BPF_F_LOCK);
 	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-	struct ct_tuple key, next;
-	struct ct_entry e;
+	__u32 len = sizeof(info), at = 0, got, *from = NULL;
+	struct ct_tuple *keys = calloc(BATCH, sizeof(*keys));
+	struct ct_entry *entries = calloc(BATCH, sizeof(*entries));
 	__u64 now = now_ns();
-	unsigned long left;
-	int err;
+	int err = 0;
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		return -errno;
-	if (info.key_size != sizeof(key) || info.value_size != sizeof(e))
-		return -EBADMSG;
-	err = bpf_map_get_next_key(fd, NULL, &next);
-	for (left = 2ul * info.max_entries; !err && left; left--) {
-		key = next;
-		err = bpf_map_get_next_key(fd, &key, &next);
-		if (bpf_map_lookup_elem_flags(fd, &key, &e, BPF_F_LOCK) || e.deadline <= now ||
-		    !ct_filter_match(f, &e))
-			continue;
-		if (what == 'F')
-			bpf_map_delete_elem(fd, &key);
-		else if (what == 'L')
-			print_entry(&e, now);
-		++*n;
+	if (!keys || !entries)
+		err = -ENOMEM;
+	else if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		err = -errno;
+	else if (info.key_size != sizeof(*keys) || info.value_size != sizeof(*entries))
+		err = -EBADMSG;
+	while (!err) {
+		got = BATCH;
+		err = bpf_map_lookup_batch(fd, from, &at, keys, entries, &got, &opts) ? -errno : 0;
+		if (err && err != -ENOENT)
+			break;
+		from = &at;
+		for (__u32 i = 0; i < got; i++) {
+			if (entries[i].deadline <= now || !ct_filter_match(f, &entries[i]))
+				continue;
+			if (what == 'F')
+				bpf_map_delete_elem(fd, &keys[i]);
+			else if (what == 'L')
+				print_entry(&entries[i], now);
+			++*n;
+		}
 	}
-	return 0;
+	free(keys);
+	free(entries);
+	return err == -ENOENT ? 0 : err;
 }
 
 /* The instance's map, or the one at @path. Return: fd or -errno, message printed. */
@@ -166,37 +172,18 @@ static int open_table(const char *path)
 	return fd;
 }
 
-/*
- * conntrack_used() - entries that live, for the status
- * A batch at a time: the table is big, and what is written to meanwhile is none of ours.
- */
+/* conntrack_used() - entries that live, for the status */
 long conntrack_used(const struct instance *in)
 {
-	int fd = pins_open("%s/g%d/map-conntrack", in->dir, in->gen.number), err = 0;
-	struct ct_tuple *keys = calloc(BATCH, sizeof(*keys));
-	struct ct_entry *entries = calloc(BATCH, sizeof(*entries));
-	__u32 at = 0, n, *from = NULL;
-	__u64 now = now_ns();
-	long used = 0;
+	int fd = pins_open("%s/g%d/map-conntrack", in->dir, in->gen.number), err;
+	struct ct_filter any = CT_FILTER_ANY;
+	unsigned long n = 0;
 
-	while (fd >= 0 && keys && entries && !err) {
-		n = BATCH;
-		err = bpf_map_lookup_batch(fd, from, &at, keys, entries, &n, NULL) ? -errno : 0;
-		if (err && err != -ENOENT)
-			break;
-		for (__u32 i = 0; i < n; i++)
-			used += entries[i].deadline > now;
-		from = &at;
-	}
 	if (fd < 0)
-		err = fd;
-	else
-		close(fd);
-	if (!keys || !entries)
-		err = -ENOMEM;
-	free(keys);
-	free(entries);
-	return err && err != -ENOENT ? err : used;
+		return fd;
+	err = walk(fd, &any, 'C', &n);
+	close(fd);
+	return err ? err : (long)n;
 }
 
 /**
