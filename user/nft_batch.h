@@ -9,8 +9,7 @@
 #include <stddef.h>
 #include <linux/types.h>
 
-struct nlattr;
-struct nlmsghdr;
+#include "netlink.h"
 
 /* struct batch - messages one behind the other in @buf */
 struct batch {
