@@ -231,8 +231,8 @@ static int init_first(struct instance *in, __u32 ct_max, __u32 features, bool ve
 	size_t n = 0;
 	int err;
 
-	if (mkdir(in->dir, 0700) && errno != EEXIST) {
-		err = -errno;
+	err = pins_make_dir(in->dir);
+	if (err) {
 		fprintf(stderr, "bpf-iptables: %s: %s\n", in->dir, strerror(-err));
 		return err;
 	}

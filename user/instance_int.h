@@ -109,8 +109,9 @@ struct instance {
 };
 
 /* pins.c */
-int pins_root(char *path, size_t len);		/* .../bpf-iptables, made when missing */
+int pins_root(char *path, size_t len);		/* .../bpf-iptables, made or not */
 int pins_instance_dir(char *path, size_t len);	/* of this thread's namespace */
+int pins_make_dir(const char *dir);
 void pins_remove(const char *dir);		/* recursively */
 int pins_mark(const struct instance *in);	/* hooks tc, xdp: for pins_prune() */
 void pins_unlink(const char *path);		/* of a link, which is detached */
@@ -266,6 +267,7 @@ struct live live_images(const struct generation *gen);
 __u32 counter_slots_used(const struct ruleset *rs);
 int counter_slots_assign(const struct generation *gen, struct live *live, struct ruleset *rs);
 int idle_slot(struct generation *gen);
+void slot_retired(struct generation *gen);
 int images_settle(const struct generation *gen);
 
 struct image_stamp {

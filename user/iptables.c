@@ -33,8 +33,8 @@ static int report(int err, const char *text)
 
 static int filter_command(struct command *cmd)
 {
+	static struct session s;	/* what it holds goes with the process */
 	struct edit_error why = { 0 };
-	struct session s;
 	char text[256];
 	int status, err;
 
@@ -42,19 +42,15 @@ static int filter_command(struct command *cmd)
 	if (status)
 		return status;
 
-	if (!edit_apply(s.rs, cmd, &why)) {
-		status = report(why.err, why.text);
-		goto out;
-	}
+	if (!edit_apply(s.rs, cmd, &why))
+		return report(why.err, why.text);
 	if (!(cmd->commands & ~CMD_READ_ONLY))
-		goto out;
+		return status;
 	err = session_commit(&s, false, text);
 	if (err == -EOPNOTSUPP)
 		xtables_error(PARAMETER_PROBLEM, "%s", text);
 	if (err)
 		status = report(-err, edit_strerror(-err));
-out:
-	session_end(&s);
 	return status;
 }
 

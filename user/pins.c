@@ -118,7 +118,7 @@ static int make_dir(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-/* pins_root() - the directory of all instances. Return: 0 or -errno. */
+/* pins_root() - the directory of all instances, made or not. Return: 0 or -errno. */
 int pins_root(char *path, size_t len)
 {
 	char fs[128];
@@ -126,9 +126,7 @@ int pins_root(char *path, size_t len)
 
 	if (err)
 		return err;
-	if (snprintf(path, len, "%s/bpf-iptables", fs) >= (int)len)
-		return -ENAMETOOLONG;
-	return make_dir(path);
+	return snprintf(path, len, "%s/bpf-iptables", fs) >= (int)len ? -ENAMETOOLONG : 0;
 }
 
 static int netns_cookie(__u64 *cookie)
@@ -159,6 +157,18 @@ int pins_instance_dir(char *path, size_t len)
 	if (snprintf(path, len, "%s/ns-%llx", root, (unsigned long long)cookie) >= (int)len)
 		return -ENAMETOOLONG;
 	return 0;
+}
+
+/* pins_make_dir() - the directory of an instance, and the one that holds it */
+int pins_make_dir(const char *dir)
+{
+	char parent[PATH_MAX];
+	int err;
+
+	snprintf(parent, sizeof(parent), "%s", dir);
+	*strrchr(parent, '/') = '\0';
+	err = make_dir(parent);
+	return err ?: make_dir(dir);
 }
 
 /* pins_remove() - a directory and all in it. Dropping a pin lets go of its object. */

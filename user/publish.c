@@ -310,10 +310,10 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	h->nr_slots = slots;
 	h->magic = IMG_MAGIC;
 	fault_step();
-	gen->map->retired[was] = GRACE_UNSURE;	/* should we die before we know */
+	gen->map->retired[was] = GRACE_UNSURE;
 	__atomic_store_n(&gen->map->active, idle, __ATOMIC_RELEASE);
 	fault_step();
-	gen->map->retired[was] = grace_begin();
+	slot_retired(gen);
 	fault_step();
 	return 0;
 }

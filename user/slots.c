@@ -102,6 +102,31 @@ int idle_slot(struct generation *gen)
 	return err ?: (int)!active;
 }
 
+/*
+ * slot_retired() - a slot has gone out of force and is GRACE_UNSURE: see to its grace period
+ * To watch one takes a program (grace.c) and 90 us. So while commits are rare, none being
+ * watched and free slots left, nothing is done: up to half of the slots wait for the same one.
+ */
+void slot_retired(struct generation *gen)
+{
+	__u32 n = tier_slots(&gen->tier), active = active_slot(gen), unsure = 0, token;
+	__u32 *retired = gen->map->retired;
+	bool watched = false;
+
+	for (__u32 s = 0; s < n; s++) {
+		if (s == active)
+			continue;
+		unsure += retired[s] == GRACE_UNSURE;
+		watched |= retired[s] != GRACE_UNSURE && !grace_over(retired[s]);
+	}
+	if (!watched && unsure < n / 2)
+		return;
+	token = grace_begin();
+	for (__u32 s = 0; s < n; s++)
+		if (s != active && retired[s] == GRACE_UNSURE)
+			retired[s] = token;
+}
+
 /* The counter slots of an image. */
 static void mark_image(const struct img_hdr *h, unsigned char *used, __u32 n)
 {
