@@ -37,32 +37,34 @@ static __always_inline __u32 search(const struct img *im, __u32 rows, __u32 lo, 
 	return lo;
 }
 
-/* LOOKUP_HASH: the class of @key */
-static __always_inline __u32 hash_class(const struct img *im, const struct img_lookup *lk, __u32 key)
+/* LOOKUP_HASH: the class of @key, and in *@row its row, if it has one */
+static __always_inline __u32 hash_class(const struct img *im, const struct img_lookup *lk,
+					__u32 key, __u32 *row)
 {
-	__u32 at = key_hash(key, lk->shift), mask = hash_slots(lk->shift) - 1, tab = lk->tab, i;
+	__u32 shift = lk->shift, tab = lk->tab, set, seed, at;
+	const struct img_range *r;
 
 	if (key - lk->base > lk->n)
 		return lk->buckets;
-	for (i = 0; i < HASH_PROBES; i++) {
-		const struct img_range *row = img_record(im, tab + 2 * (__u64)((at + i) & mask));
-
-		if (!row->class)
-			break;
-		if (row->first == key)
-			return row->class;
-	}
-	return lk->buckets;
+	set = hash_seed(key, shift);
+	seed = img_word(im, tab + (set >> 2)) >> (set & 3) * 8 & 0xff;
+	at = tab + hash_rows(shift) + (hash_slot(key, seed, shift) << (lk->row & 31));
+	r = img_record(im, at);
+	if (r->first != key || !r->class)
+		return lk->buckets;
+	*row = at;
+	return r->class;
 }
 
-static __always_inline __u32 lookup_class(const struct img *im, const struct img_lookup *lk, __u32 key)
+static __always_inline __u32 lookup_class(const struct img *im, const struct img_lookup *lk,
+					  __u32 key, __u32 *row)
 {
 	__u32 lo = 0, n = lk->n, rows = lk->tab;
 
 	if (lk->method == LOOKUP_DIRECT)
 		return img_word(im, lk->tab + (key < n ? key : n - 1));
 	if (lk->method == LOOKUP_HASH)
-		return hash_class(im, lk, key);
+		return hash_class(im, lk, key, row);
 	if (lk->method == LOOKUP_TOP) {
 		__u32 base = lk->base, last = lk->buckets - 1, b;
 
@@ -76,16 +78,20 @@ static __always_inline __u32 lookup_class(const struct img *im, const struct img
 	return img_word(im, rows + 2 * lo + 1);
 }
 
-/* The record of position @i of a few list at word @few. */
+/*
+ * The record of position @i of a few list, at word @few: of a struct img_few, or of a
+ * struct img_hash_row, whose position lies as far from its start.
+ */
 static __always_inline const struct img_few_pos *few_pos(const struct img *im, __u32 few, __u32 i)
 {
 	return img_record(im, few + (sizeof(struct img_few) + (__u64)i * sizeof(struct img_few_pos)) / 4);
 }
 
 /* FEW_MORE is of use when the chain holds one of its positions, and it is still to come. */
-static __always_inline int few_decides(const struct img *im, const struct walk *w, __u32 few)
+static __always_inline int few_decides(const struct img *im, const struct walk *w, __u32 few,
+				       __u32 head)
 {
-	__u32 head = img_word(im, few + 1), i;
+	__u32 i;
 
 	if (likely(head >> 16 != FEW_MORE))
 		return 1;
@@ -100,20 +106,30 @@ static __always_inline int few_decides(const struct img *im, const struct walk *
 	return 0;
 }
 
+/* A few list for a packet that is whole. Return: 1: it stands for all vectors. */
+static __always_inline int few_take(const struct img *im, struct walk *w, __u32 few, __u32 head)
+{
+	if (!EARLY_FEW || unlikely(w->pkt.form != FORM_WHOLE) || !few_decides(im, w, few, head))
+		return 0;
+	w->few = few;
+	w->few_head = head;
+	return 1;
+}
+
 /* Key number @i: its class, and with the last key of a vector the vector's root. */
 static __always_inline int classify_key(__u32 i, struct fw *fw)
 {
 	struct img im = fw->img;
 	struct walk *w = fw->w;
 	const struct img_lookup *lk;
-	__u32 key, acc, v = w->nr_vectors, root, class;
+	__u32 key, acc, v = w->nr_vectors, root, class, row = 0;
 
 	lk = img_record(&im, img_hdr_word(&im, lookups) + (__u64)i * (sizeof(*lk) / 4));
 	key = lk->key;
 	if (key >= NR_KEYS || v >= IMG_MAX_VECTORS)
 		return 1;
 	early_key(w, key);
-	class = lookup_class(&im, lk, w->pkt.key[key]);
+	class = lookup_class(&im, lk, w->pkt.key[key], &row);
 	if (lk->vector == VECTOR_CLASS) {
 		root = class;
 	} else {
@@ -124,12 +140,13 @@ static __always_inline int classify_key(__u32 i, struct fw *fw)
 		}
 		root = img_word(&im, lk->vector + acc);
 	}
-	if (IMG_IS_FEW(root)) {
-		if (EARLY_FEW && likely(w->pkt.form == FORM_WHOLE) &&
-		    few_decides(&im, w, root - 1)) {
-			w->few = root - 1;
+	if (root & HASH_LIST) {
+		if (few_take(&im, w, row, 1 | (root & HASH_MORE ? FEW_MORE << 16 : 0)))
 			return 1;
-		}
+		root &= HASH_ROOT;
+	} else if (IMG_IS_FEW(root)) {
+		if (few_take(&im, w, root - 1, img_word(&im, root)))
+			return 1;
 		root = img_word(&im, root - 1);
 	}
 	w->root[v] = root;
@@ -144,15 +161,23 @@ static long classify_step(__u32 i, struct fw *fw)
 	return classify_key(i + 1, fw);
 }
 
-/* Which positions of the few list w->few agree with the packet's keys? */
-static __always_inline __u32 few_hits(const struct img *im, const struct walk *w)
+/* Does what the position itself has agree with the packet's keys? 1 or 0 */
+static __always_inline __u32 pos_agrees(const struct walk *w, const struct img_few_pos *p)
 {
-	__u32 at = w->few + sizeof(struct img_few) / 4, head = img_word(im, w->few + 1);
-	__u32 nr_terms = head >> 16, hits = 0, pos = 0, any = 0, all = 1, i;
+	__u32 addr = *(p->addr_key & 1 ? &w->pkt.key[KEY_DADDR] : &w->pkt.key[KEY_SADDR]);
+	__u64 differ = (__u64)(addr ^ p->addr) >> (p->addr_shift & 63);
 
-	at += (head & 0xffff) * (sizeof(struct img_few_pos) / 4);
-	if (!nr_terms || nr_terms == FEW_MORE)
-		return (1u << (head & 31)) - 1;
+	differ |= (w->pkt.key[KEY_L4] ^ p->proto) & p->proto_mask;
+	return !differ & ((__u16)(w->pkt.key[KEY_SPORT] - p->sport) <= p->sport_more) &
+	       ((__u16)(w->pkt.key[KEY_DPORT] - p->dport) <= p->dport_more);
+}
+
+/* Of which positions do the terms, at word @at, agree with the packet's keys? */
+static __always_inline __u32 term_hits(const struct img *im, const struct walk *w, __u32 at,
+				       __u32 nr_terms)
+{
+	__u32 hits = 0, pos = 0, any = 0, all = 1, i;
+
 	for (i = 0; i < FEW_MAX_TERMS; i++) {
 		const struct img_term *t;
 		__u32 what, key;
@@ -175,6 +200,22 @@ static __always_inline __u32 few_hits(const struct img *im, const struct walk *w
 			all = 1;
 		}
 	}
+	return hits;
+}
+
+/* Which positions of the few list w->few agree with the packet's keys? */
+static __always_inline __u32 few_hits(const struct img *im, const struct walk *w)
+{
+	__u32 few = w->few, nr = w->few_head & 0xffff, nr_terms = w->few_head >> 16, hits = 0, i;
+
+	for (i = 0; i < FEW_MAX; i++) {
+		if (i >= nr)
+			break;
+		hits |= pos_agrees(w, few_pos(im, few, i)) << i;
+	}
+	if (nr_terms && nr_terms != FEW_MORE)
+		hits &= term_hits(im, w, few + (sizeof(struct img_few) +
+						nr * sizeof(struct img_few_pos)) / 4, nr_terms);
 	return hits;
 }
 

@@ -243,8 +243,9 @@ struct u32_run {
  * @base:	position of bit 0 of the current leaf
  * @addrtype:	source's and destination's, as addr_type() says; 0: not looked up yet
  * @ct:		its connection
- * @few:	word of the few list that stands for all vectors, 0: none; @hits: bit
- *		per position of it that agrees. @m2 are then bits of @hits
+ * @few:	word of the few list that stands for all vectors, 0: none; @few_head: its
+ *		positions, terms << 16; @hits: bit per position of it that agrees. @m2 are
+ *		then bits of @hits
  * @doomed:	LATE_DROP_NOW once a match of the rule has said so and yet matched
  * @late, @hashlimit, @recent, @policy, @u32: of the late match under way; @route: of TCPMSS
  * @stack:	positions of the jumps to return behind, @depth of them
@@ -275,6 +276,7 @@ struct walk {
 	__u32 verdict_arg;
 	__u32 actions;
 	__u32 few;
+	__u32 few_head;
 	__u32 hits;
 	__u32 doomed;
 	__u32 root[IMG_MAX_VECTORS];

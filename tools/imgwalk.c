@@ -38,6 +38,16 @@ bool imgwalk_bit(const __u32 *word, __u32 root, __u32 pos)
 	return mask_at(word, mid + 2 + 2 * __builtin_popcountll(mask & (bit - 1))) >> (pos & 63) & 1;
 }
 
+const struct img_hash_row *imgwalk_row(const __u32 *word, const struct img_lookup *lk, __u32 key)
+{
+	const __u8 *seed = (const void *)(word + lk->tab);
+	__u32 slot = hash_slot(key, seed[hash_seed(key, lk->shift)], lk->shift);
+	const struct img_hash_row *row =
+		(const void *)(word + lk->tab + hash_rows(lk->shift) + (slot << lk->row));
+
+	return row->class && row->first == key ? row : NULL;
+}
+
 __u32 imgwalk_class(const __u32 *word, const struct img_lookup *lk, __u32 key)
 {
 	const __u32 *tab = word + lk->tab;
@@ -47,17 +57,9 @@ __u32 imgwalk_class(const __u32 *word, const struct img_lookup *lk, __u32 key)
 	if (lk->method == LOOKUP_DIRECT)
 		return tab[key < lk->n ? key : lk->n - 1];
 	if (lk->method == LOOKUP_HASH) {
-		__u32 at = key_hash(key, lk->shift);
+		const struct img_hash_row *r = imgwalk_row(word, lk, key);
 
-		for (__u32 i = 0; i < HASH_PROBES && key - lk->base <= lk->n; i++, at++) {
-			const struct img_range *r = &row[at & (hash_slots(lk->shift) - 1)];
-
-			if (!r->class)
-				break;
-			if (r->first == key)
-				return r->class;
-		}
-		return lk->buckets;
+		return r ? r->class : lk->buckets;
 	}
 	if (lk->method == LOOKUP_TOP) {
 		__u32 b = key > lk->base ? (key - lk->base) >> lk->shift : 0;
@@ -73,12 +75,40 @@ __u32 imgwalk_class(const __u32 *word, const struct img_lookup *lk, __u32 key)
 	return row[lo].class;
 }
 
+/* A few list, wherever it is: its positions, and what img_few has before them. */
+struct few {
+	const struct img_few_pos *pos;
+	__u32 nr;
+	__u32 nr_terms;
+};
+
+static struct few few_at(const __u32 *word, __u32 at)
+{
+	const struct img_few *few = (const void *)(word + at);
+
+	return (struct few){ few->pos, few->nr, few->nr_terms };
+}
+
+/* Does what the position itself has agree with the keys? */
+static bool pos_agrees(const struct img_few_pos *p, const __u32 *key)
+{
+	__u32 sport = key[KEY_SPORT] == PORT_NONE ? 0 : key[KEY_SPORT];
+	__u32 dport = key[KEY_DPORT] == PORT_NONE ? 0 : key[KEY_DPORT];
+
+	return (p->addr_shift == 32 || key[p->addr_key] >> p->addr_shift == p->addr >> p->addr_shift) &&
+	       p->sport <= sport && sport <= (__u32)p->sport + p->sport_more &&
+	       p->dport <= dport && dport <= (__u32)p->dport + p->dport_more &&
+	       (key[KEY_L4] & p->proto_mask) == (p->proto & p->proto_mask);
+}
+
 /* Do the terms of position @i of a few list agree with the keys? */
-static bool few_agrees(const struct img_few *few, __u32 i, const __u32 *key)
+static bool few_agrees(const struct few *few, __u32 i, const __u32 *key)
 {
 	const struct img_term *t = (const void *)(few->pos + few->nr);
 	bool any = false, all = true;
 
+	if (!pos_agrees(&few->pos[i], key))
+		return false;
 	if (!few->nr_terms || few->nr_terms == FEW_MORE)
 		return true;
 	for (; ; t++) {
@@ -97,7 +127,7 @@ static bool few_agrees(const struct img_few *few, __u32 i, const __u32 *key)
 }
 
 /* Is a list of use for [pos, end)? */
-static bool few_decides(const struct img_few *few, __u32 pos, __u32 end)
+static bool few_decides(const struct few *few, __u32 pos, __u32 end)
 {
 	for (__u32 i = 0; i < few->nr; i++)
 		if (few->pos[i].pos >= pos && few->pos[i].pos < end)
@@ -106,13 +136,15 @@ static bool few_decides(const struct img_few *few, __u32 pos, __u32 end)
 }
 
 /*
- * The roots that @key selects, for candidates in [pos, end); returns how many. An odd
- * one: a few list, alone.
+ * The roots that @key selects, for candidates in [pos, end); returns how many. @few->pos: it
+ * is a few list, alone.
  */
-static __u32 classify(const __u32 *word, const __u32 *key, __u32 pos, __u32 end, __u32 *root)
+static __u32 classify(const __u32 *word, const __u32 *key, __u32 pos, __u32 end, __u32 *root,
+		      struct few *few)
 {
 	const struct img_hdr *h = hdr_of(word);
 	const struct img_lookup *lk = (const void *)(word + h->lookups);
+	bool whole = key[KEY_L4] >> 8 == FORM_WHOLE;
 	__u32 acc = 0, nr = 0;
 
 	for (__u32 i = 0; i < h->nr_lookups; i++) {
@@ -123,14 +155,20 @@ static __u32 classify(const __u32 *word, const __u32 *key, __u32 pos, __u32 end,
 			continue;
 		root[nr] = lk[i].vector == VECTOR_CLASS ? class : word[lk[i].vector + acc];
 		acc = 0;
-		if (IMG_IS_FEW(root[nr])) {
-			if (key[KEY_L4] >> 8 == FORM_WHOLE &&
-			    few_decides((const void *)(word + root[nr] - 1), pos, end))
-				return nr + 1;
+		few->pos = NULL;
+		if (root[nr] & HASH_LIST) {
+			*few = (struct few){ &imgwalk_row(word, &lk[i], key[lk[i].key])->pos, 1,
+					     class & HASH_MORE ? FEW_MORE : 0 };
+			root[nr] &= HASH_ROOT;
+		} else if (IMG_IS_FEW(root[nr])) {
+			*few = few_at(word, root[nr] - 1);
 			root[nr] = word[root[nr] - 1];
 		}
 		nr++;
+		if (few->pos && whole && few_decides(few, pos, end))
+			return nr;
 	}
+	few->pos = NULL;
 	return nr;
 }
 
@@ -195,11 +233,9 @@ static int count(struct imgwalk *w, __u32 slot)
 
 /* First candidate in [pos, end), or end. */
 static __u32 candidate(const __u32 *word, const __u32 *key, const __u32 *root, __u32 nr,
-		       __u32 pos, __u32 end)
+		       const struct few *few, __u32 pos, __u32 end)
 {
-	const struct img_few *few = (const void *)(word + root[0] - 1);
-
-	if (nr && IMG_IS_FEW(root[0])) {
+	if (few->pos) {
 		for (__u32 i = 0; i < few->nr; i++)
 			if (few->pos[i].pos >= pos && few->pos[i].pos < end &&
 			    few_agrees(few, i, key))
@@ -224,14 +260,15 @@ int imgwalk(const __u32 *word, enum fw_hook hook, struct imgwalk *w)
 	const struct img_action *actions = (const void *)(word + h->actions);
 	__u32 pos = h->hook[hook].start, end = h->hook[hook].end;
 	__u32 root[IMG_MAX_VECTORS], stack[IMG_MAX_DEPTH];
-	__u32 nr = classify(word, w->key, pos, end, root), depth = 0;
+	struct few few = { 0 };
+	__u32 nr = classify(word, w->key, pos, end, root, &few), depth = 0;
 
 	w->nr_slots = 0;
 	for (__u32 steps = 0; steps < IMGWALK_STEPS; steps++) {
 		const struct img_action *act;
 		bool back = false;
 
-		pos = candidate(word, w->key, root, nr, pos, end);
+		pos = candidate(word, w->key, root, nr, &few, pos, end);
 		if (pos == end) {
 			back = true;
 		} else {
@@ -279,7 +316,7 @@ int imgwalk(const __u32 *word, enum fw_hook hook, struct imgwalk *w)
 			case ACT_MARK:
 				w->key[KEY_MARK] = (w->key[KEY_MARK] & ~act->arg2) ^ act->arg;
 				if (h->flags & IMG_F_MARK)
-					nr = classify(word, w->key, pos, end, root);
+					nr = classify(word, w->key, pos, end, root, &few);
 				break;
 			default:
 				break;

@@ -64,6 +64,9 @@ int imgwalk(const __u32 *word, enum fw_hook hook, struct imgwalk *w);
 /* imgwalk_class() - class of @key by one lookup */
 __u32 imgwalk_class(const __u32 *word, const struct img_lookup *lk, __u32 key);
 
+/* imgwalk_row() - the row of @key in a HASH lookup; NULL: it has none */
+const struct img_hash_row *imgwalk_row(const __u32 *word, const struct img_lookup *lk, __u32 key);
+
 /* imgwalk_bit() - position @pos is in the vector of root node @root */
 bool imgwalk_bit(const __u32 *word, __u32 root, __u32 pos);
 

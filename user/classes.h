@@ -20,6 +20,7 @@
 struct product;
 struct imgbuf;
 struct img_lookup;
+struct img_few_pos;
 
 /*
  * struct keyclass - one key's classes
@@ -110,12 +111,26 @@ void vector_free(struct vector *vec);
 /*
  * keyclass_emit() - write a key's lookup table (tables.c)
  * @alone:	no other key is in its vector
+ * @wide:	if it is a hash, most of its rows are to hold a list
  * @lk:		gets key, method, tab, n and mult (the number of classes)
  */
-void keyclass_emit(const struct keyclass *kc, bool alone, struct imgbuf *b, struct img_lookup *lk);
+void keyclass_emit(const struct keyclass *kc, bool alone, bool wide, struct imgbuf *b,
+		   struct img_lookup *lk);
 
-/* keyclass_set_entries() - VECTOR_CLASS: put each class's @entry in its place */
-void keyclass_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *entry);
+/*
+ * keyclass_set_entries() - VECTOR_CLASS: put each class's @entry in its place
+ * @one:	of the entries that are HASH_LIST, for a HASH_WIDE table; else not looked at
+ */
+void keyclass_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *entry,
+			  const struct img_few_pos *one);
+
+/*
+ * hash_place() - seeds under which no two of @key[n] have one slot (hash.c)
+ * @seed:	hash_slots(@shift) / 4 of them, zero
+ * @slot:	per key
+ * Return: false: there are none, or no memory.
+ */
+bool hash_place(const __u32 *key, __u32 n, __u32 shift, __u8 *seed, __u32 *slot);
 
 #define LEADERS_SEEN	64	/* first positions of an entry, among which some may decide alone */
 
@@ -127,11 +142,15 @@ bool only_wants(const struct product *prod, __u32 keys);
  * @vec:	the vector; the other keys of @c are the list's terms
  * @actions:	where the image has its actions, made already
  * @root:	its bit vector; @node: where the image has it
- * Return: the table's entry: the list's, or @node when there are more positions or
- * terms than a list holds.
+ * @one:	where a list of one position without terms is to go, or NULL
+ * Return: the table's entry: the list's; HASH_LIST, with *@one filled; or @node when there
+ * are more positions or terms than a list holds.
  */
 __u32 few_emit(const struct classes *c, const struct vector *vec,
 	       const struct product *const *prod, __u32 actions, __u32 root, __u32 node,
-	       struct imgbuf *b);
+	       struct imgbuf *b, struct img_few_pos *one);
+
+/* few_spill() - @entry, when it is a HASH_LIST without a row to be in, as a list by itself */
+__u32 few_spill(struct imgbuf *b, __u32 entry, const struct img_few_pos *one);
 
 #endif /* BPFIPT_CLASSES_H */

@@ -3,6 +3,7 @@
  * image.c - lay a plan out as the flat image of abi/image.h
  *
  *	header | lookups | actions | interfaces | MACs | parameters, late lists |
+ *	the first vector's nodes and few lists, its table, if it is of one key |
  *	lookup tables | vector tables | nodes, few lists
  *
  * Padding is zero and nothing depends on addresses or time: the same ruleset
@@ -223,7 +224,7 @@ static void emit_actions(const struct plan *plan, __u32 late_keys, struct imgbuf
 
 /* Entries of a vector, one per bit vector: nodes, or for the first vector few lists. */
 static __u32 *emit_entries(struct classes *c, __u32 i, const struct product *const *prod,
-			   __u32 actions, struct imgbuf *b)
+			   __u32 actions, struct imgbuf *b, struct img_few_pos *one)
 {
 	const struct vector *vec = &c->vec[i];
 	__u32 *entry = malloc(vec->nr_roots * sizeof(*entry));
@@ -231,39 +232,69 @@ static __u32 *emit_entries(struct classes *c, __u32 i, const struct product *con
 	for (__u32 r = 0; entry && r < vec->nr_roots; r++)
 		entry[r] = vectors_emit(c->store, vec->root[r], b);
 	for (__u32 r = 0; entry && !i && r < vec->nr_roots; r++)
-		entry[r] = few_emit(c, vec, prod, actions, vec->root[r], entry[r], b);
+		entry[r] = few_emit(c, vec, prod, actions, vec->root[r], entry[r], b,
+				    one ? &one[r] : NULL);
 	b->failed |= !entry;
 	return entry;
+}
+
+/*
+ * The first vector when it is of one key: its lists of one position are in the rows, when
+ * it gets a hash and half of its entries or more have one.
+ */
+static void emit_first(struct classes *c, const struct product *const *prod, struct imgbuf *b,
+		       __u32 actions, struct img_lookup *lk)
+{
+	const struct vector *vec = &c->vec[0];
+	struct img_few_pos *one = malloc(vec->nr_roots * sizeof(*one));	/* NULL: all lie outside */
+	__u32 *entry = emit_entries(c, 0, prod, actions, b, one);
+	__u32 lists = 0;
+
+	for (__u32 r = 0; entry && r < vec->nr_roots; r++)
+		lists += !!(entry[r] & HASH_LIST);
+	keyclass_emit(vec->kc[0], true, 2 * lists >= vec->nr_roots, b, lk);
+	lk->vector = VECTOR_CLASS;
+	/* a hash's other keys have no row */
+	for (__u32 r = 0; entry && r < vec->nr_roots; r++)
+		if (lk->row != HASH_WIDE || r == lk->buckets)
+			entry[r] = few_spill(b, entry[r], &one[r]);
+	if (entry)
+		keyclass_set_entries(lk, b, entry, one);
+	free(entry);
+	free(one);
 }
 
 static void emit_classes(struct classes *c, const struct product *const *prod,
 			 struct imgbuf *b, struct img_hdr *hdr)
 {
 	struct img_lookup *lk = calloc(NR_KEYS, sizeof(*lk));
-	__u32 n = 0, at;
+	__u32 n = 0, first = 0, at;
 
 	if (!lk) {
 		b->failed = true;
 		return;
 	}
-	for (__u32 i = 0; i < c->nr_vec; i++)
+	if (c->nr_vec && c->vec[0].nr_keys == 1) {
+		emit_first(c, prod, b, hdr->actions, lk);
+		n = first = 1;
+	}
+	for (__u32 i = first; i < c->nr_vec; i++)
 		for (__u32 k = 0; k < c->vec[i].nr_keys; k++)
-			keyclass_emit(c->vec[i].kc[k], c->vec[i].nr_keys == 1, b, &lk[n++]);
-	n = 0;
-	for (__u32 i = 0; i < c->nr_vec; i++) {
+			keyclass_emit(c->vec[i].kc[k], c->vec[i].nr_keys == 1, false, b, &lk[n++]);
+	n = first;
+	for (__u32 i = first; i < c->nr_vec; i++) {
 		n += c->vec[i].nr_keys;
 		lk[n - 1].vector = c->vec[i].nr_keys == 1 ? VECTOR_CLASS :
 				   imgbuf_alloc(b, c->vec[i].entries, LINE);
 	}
-	at = 0;
-	for (__u32 i = 0; i < c->nr_vec; i++) {
+	at = first;
+	for (__u32 i = first; i < c->nr_vec; i++) {
 		const struct vector *vec = &c->vec[i];
-
-		__u32 *entry = emit_entries(c, i, prod, hdr->actions, b);
+		__u32 *entry = emit_entries(c, i, prod, hdr->actions, b, NULL);
 
 		at += vec->nr_keys;
-		if (vec->nr_keys == 1)
-			keyclass_set_entries(&lk[at - 1], b, entry);
+		if (entry && vec->nr_keys == 1)
+			keyclass_set_entries(&lk[at - 1], b, entry, NULL);
 		else
 			for (__u32 e = 0; !b->failed && e < vec->entries; e++)
 				b->word[lk[at - 1].vector + e] = entry[vec->of[e]];

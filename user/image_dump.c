@@ -45,6 +45,18 @@ static __u32 rows_of(const struct img_lookup *lk)
 	return lk->method == LOOKUP_HASH ? hash_slots(lk->shift) : lk->n;
 }
 
+/* Row @i of a lookup that is not DIRECT. */
+static const struct img_range *row_of(const __u32 *word, const struct img_lookup *lk, __u32 i)
+{
+	__u32 at = lk->tab;
+
+	if (lk->method == LOOKUP_HASH)
+		return (const void *)(word + at + hash_rows(lk->shift) + (i << lk->row));
+	if (lk->method == LOOKUP_TOP)
+		at += top_rows(lk->buckets);
+	return (const struct img_range *)(word + at) + i;
+}
+
 /* Boundaries of a lookup: "first:class", the class being the entry of VECTOR_CLASS. */
 static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
 {
@@ -57,13 +69,12 @@ static void dump_lookup(FILE *f, const __u32 *word, const struct img_lookup *lk)
 			if (!k || first[k] != first[k - 1])
 				fprintf(f, " %u:%u", k, first[k]);
 	} else {
-		const struct img_range *row = (const void *)first;
+		for (__u32 i = 0; i < rows_of(lk); i++) {
+			const struct img_range *row = row_of(word, lk, i);
 
-		if (lk->method == LOOKUP_TOP)
-			row = (const void *)(first + top_rows(lk->buckets));
-		for (__u32 i = 0; i < rows_of(lk); i++)
-			if (row[i].class || lk->method != LOOKUP_HASH)
-				fprintf(f, " %u:%u", row[i].first, row[i].class);
+			if (row->class || lk->method != LOOKUP_HASH)
+				fprintf(f, " %u:%u", row->first, row->class);
+		}
 		if (lk->method == LOOKUP_HASH)
 			fprintf(f, " else:%u", lk->buckets);
 	}
@@ -76,7 +87,9 @@ static void dump_vector(FILE *f, const __u32 *word, __u32 entry, __u32 root)
 	long from = -1, last = -2;
 	__u32 child;
 
-	if (IMG_IS_FEW(root))
+	if (root & HASH_LIST)
+		root &= HASH_ROOT;
+	else if (IMG_IS_FEW(root))
 		root = word[root - 1];
 	child = root + 2;
 
@@ -108,12 +121,9 @@ static void dump_vector(FILE *f, const __u32 *word, __u32 entry, __u32 root)
 /* The bit vectors that a lookup's own table holds. */
 static void dump_classes(FILE *f, const __u32 *word, const struct img_lookup *lk)
 {
-	const struct img_range *row = (const void *)(word + lk->tab);
-
-	if (lk->method == LOOKUP_TOP)
-		row = (const void *)(word + lk->tab + top_rows(lk->buckets));
 	for (__u32 i = 0; i < rows_of(lk); i++) {
-		__u32 entry = lk->method == LOOKUP_DIRECT ? word[lk->tab + i] : row[i].class;
+		__u32 entry = lk->method == LOOKUP_DIRECT ? word[lk->tab + i] :
+			      row_of(word, lk, i)->class;
 
 		if (entry)
 			dump_vector(f, word, entry, entry);

@@ -119,7 +119,14 @@ static bool plain_ok(const struct check *c, const struct img_few_pos *p)
 	       act->slot <= FEW_SLOT;
 }
 
-/* A few list: its root is good, its positions exist, its terms are framed. */
+/* A position of a few list: it exists, and what it wants of the keys can be asked. */
+static bool few_pos_ok(const struct check *c, const struct img_few_pos *p, bool more)
+{
+	return p->pos < c->h->nr_positions && plain_ok(c, p) && (p->plain || !more) &&
+	       (p->addr_key == KEY_SADDR || p->addr_key == KEY_DADDR) && p->addr_shift <= 32;
+}
+
+/* A few list: its root is good, its positions too, its terms are framed. */
 static bool few_ok(struct check *c, __u32 at)
 {
 	const struct img_few *few = (const void *)(c->word + at);
@@ -136,9 +143,8 @@ static bool few_ok(struct check *c, __u32 at)
 			       terms * sizeof(*t)) / 4))
 		return false;
 	for (__u32 i = 0; i < few->nr; i++)
-		if (few->pos[i].pos >= c->h->nr_positions ||
-		    (i && few->pos[i].pos <= few->pos[i - 1].pos) || !plain_ok(c, &few->pos[i]) ||
-		    (few->nr_terms == FEW_MORE && !few->pos[i].plain))
+		if (!few_pos_ok(c, &few->pos[i], few->nr_terms == FEW_MORE) ||
+		    (i && few->pos[i].pos <= few->pos[i - 1].pos))
 			return false;
 	t = (const void *)(few->pos + few->nr);
 	for (__u32 i = 0; i < terms; i++) {
@@ -210,29 +216,34 @@ static bool top_ok(struct check *c, const struct img_lookup *lk, bool first_vect
 	return top[lk->buckets] == lk->n - 1;
 }
 
-/* Each slot in use is found by its key, and by it alone. */
+/* The class of a row, and the list that it may hold. */
+static bool hash_row_ok(struct check *c, const struct img_lookup *lk,
+			const struct img_hash_row *row, bool first)
+{
+	if (lk->row != HASH_WIDE || !(row->class & HASH_LIST))
+		return entry_ok(c, row->class, first);
+	return first && root_ok(c, row->class & HASH_ROOT) &&
+	       few_pos_ok(c, &row->pos, row->class & HASH_MORE);
+}
+
+/* Each slot in use is found by its key. */
 static bool hash_ok(struct check *c, const struct img_lookup *lk, bool first)
 {
-	const struct img_range *row = (const void *)(c->word + lk->tab);
-	__u32 slots = hash_slots(lk->shift);
+	const __u8 *seed = (const void *)(c->word + lk->tab);
+	__u32 slots = hash_slots(lk->shift), rows = lk->tab + hash_rows(lk->shift);
 
-	if (lk->shift < 12 || lk->shift > 29 || lk->vector != VECTOR_CLASS ||
-	    !inside(c, lk->tab, slots, 2) || !entry_ok(c, lk->buckets, first))
+	if (lk->shift < 8 || lk->shift > 28 || lk->vector != VECTOR_CLASS ||
+	    (lk->row != HASH_NARROW && lk->row != HASH_WIDE) ||
+	    !inside(c, lk->tab, hash_rows(lk->shift) + ((__u64)slots << lk->row), 1) ||
+	    !entry_ok(c, lk->buckets, first))
 		return false;
 	for (__u32 i = 0; i < slots; i++) {
-		__u32 at = key_hash(row[i].first, lk->shift), probe = 0;
+		const struct img_hash_row *row = (const void *)(c->word + rows + (i << lk->row));
+		__u32 key = row->first;
 
-		if (!row[i].class)
-			continue;
-		if (row[i].first - lk->base > lk->n)
-			return false;
-		while (((at + probe) & (slots - 1)) != i) {
-			const struct img_range *r = &row[(at + probe) & (slots - 1)];
-
-			if (!r->class || r->first == row[i].first || ++probe == HASH_PROBES)
-				return false;
-		}
-		if (!entry_ok(c, row[i].class, first))
+		if (row->class &&
+		    (hash_slot(key, seed[hash_seed(key, lk->shift)], lk->shift) != i ||
+		     key - lk->base > lk->n || !hash_row_ok(c, lk, row, first)))
 			return false;
 	}
 	return true;

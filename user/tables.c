@@ -5,7 +5,7 @@
  * Small keys, and those with values all over their range, are indexed directly. Others
  * are rows to be searched, behind buckets when they are many. A key that stands alone
  * and whose classes are single values but for one (the sources of a blacklist) gets a
- * hash: one cache line whatever the value, in it or not.
+ * hash: one row whatever the value, in it or not.
  */
 #include <stdlib.h>
 
@@ -18,6 +18,7 @@ static const __u32 key_max[NR_KEYS] = KEY_MAX_TABLE;
 #define DIRECT_SMALL	2048	/* a table indexed by the key that is always worth it */
 #define TOP_FROM	16	/* rows from which on buckets pay */
 #define HASH_FROM	2	/* values from which on a hash does */
+#define HASH_LOAD	80	/* per cent of its slots in use, at most */
 #define NONE		0xffffffffu
 
 static void direct_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk)
@@ -84,36 +85,48 @@ static __u32 hash_values(const struct keyclass *kc, __u32 *rest)
 }
 
 /* Rows hold their class + 1 until keyclass_set_entries(). */
-static bool hash_fill(const struct keyclass *kc, __u32 rest, struct img_range *row, __u32 slots,
-		      __u32 shift)
+static bool hash_fill(const struct keyclass *kc, __u32 rest, __u32 n, struct imgbuf *b,
+		      const struct img_lookup *lk)
 {
-	for (__u32 i = 0; i < kc->nr; i++) {
-		__u32 at = key_hash(kc->first[i], shift), probe = 0;
+	__u32 *key = malloc(n * sizeof(*key)), *class = malloc(n * sizeof(*class));
+	__u32 *slot = malloc(n * sizeof(*slot)), *to = imgbuf_at(b, lk->tab), m = 0;
+	bool good = key && class && slot;
 
+	for (__u32 i = 0; good && i < kc->nr; i++) {
 		if (kc->class[i] == rest)
 			continue;
-		while (row[(at + probe) & (slots - 1)].class)
-			if (++probe == HASH_PROBES)
-				return false;
-		row[(at + probe) & (slots - 1)] = (struct img_range){ kc->first[i], kc->class[i] + 1 };
+		key[m] = kc->first[i];
+		class[m++] = kc->class[i] + 1;
 	}
-	return true;
+	good = good && hash_place(key, m, lk->shift, (__u8 *)to, slot);
+	for (__u32 i = 0; good && i < m; i++) {
+		struct img_range *row = (void *)(to + hash_rows(lk->shift) + (slot[i] << lk->row));
+
+		*row = (struct img_range){ key[i], class[i] };
+	}
+	free(slot);
+	free(key);
+	free(class);
+	return good;
 }
 
 /* Return: false: no table for a hash, or its values crowd in some place. */
-static bool hash_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk)
+static bool hash_emit(const struct keyclass *kc, bool wide, struct imgbuf *b,
+		      struct img_lookup *lk)
 {
-	__u32 rest, n = hash_values(kc, &rest), bits = 3, low = 0, high = kc->nr - 1;
+	__u32 rest, n = hash_values(kc, &rest), bits = 4, low = 0, high = kc->nr - 1;
 	size_t before = b->n;
 
 	if (n < HASH_FROM)
 		return false;
-	while (1u << bits < 2 * n)
+	while ((1ull << bits) * HASH_LOAD < 100ull * n)
 		bits++;
-	for (__u32 most = bits + 3; bits < most; bits++) {
+	lk->row = wide ? HASH_WIDE : HASH_NARROW;
+	for (__u32 most = bits + 2; bits < most; bits++) {
 		b->n = before;
-		lk->tab = imgbuf_alloc(b, 2u << bits, LINE);
-		if (b->failed || hash_fill(kc, rest, imgbuf_at(b, lk->tab), 1u << bits, 32 - bits)) {
+		lk->shift = 32 - bits;
+		lk->tab = imgbuf_alloc(b, hash_rows(lk->shift) + (1u << (bits + lk->row)), LINE);
+		if (b->failed || hash_fill(kc, rest, n, b, lk)) {
 			lk->method = LOOKUP_HASH;
 			while (kc->class[low] == rest)
 				low++;
@@ -121,16 +134,17 @@ static bool hash_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lo
 				high--;
 			lk->base = kc->first[low];
 			lk->n = kc->first[high] - lk->base;
-			lk->shift = 32 - bits;
 			lk->buckets = rest;
 			return true;
 		}
 	}
 	b->n = before;
+	lk->row = lk->shift = 0;
 	return false;
 }
 
-void keyclass_emit(const struct keyclass *kc, bool alone, struct imgbuf *b, struct img_lookup *lk)
+void keyclass_emit(const struct keyclass *kc, bool alone, bool wide, struct imgbuf *b,
+		   struct img_lookup *lk)
 {
 	__u32 last = kc->first[kc->nr - 1];
 	struct img_range *row;
@@ -143,7 +157,7 @@ void keyclass_emit(const struct keyclass *kc, bool alone, struct imgbuf *b, stru
 		direct_emit(kc, b, lk);
 		return;
 	}
-	if (alone && hash_emit(kc, b, lk))
+	if (alone && hash_emit(kc, wide, b, lk))
 		return;
 	lk->n = kc->nr;
 	if (kc->nr >= TOP_FROM)
@@ -158,22 +172,38 @@ void keyclass_emit(const struct keyclass *kc, bool alone, struct imgbuf *b, stru
 		row[i] = (struct img_range){ kc->first[i], kc->class[i] };
 }
 
-void keyclass_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *entry)
+static void hash_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *entry,
+			     const struct img_few_pos *one)
+{
+	__u32 *rows = imgbuf_at(b, lk->tab + hash_rows(lk->shift));
+
+	lk->buckets = entry[lk->buckets];
+	for (__u32 i = 0; rows && i < hash_slots(lk->shift); i++) {
+		struct img_hash_row *row = (void *)(rows + (i << lk->row));
+		__u32 class = row->class;
+
+		if (!class)
+			continue;
+		row->class = entry[class - 1];
+		if (row->class & HASH_LIST)
+			row->pos = one[class - 1];
+	}
+}
+
+void keyclass_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *entry,
+			  const struct img_few_pos *one)
 {
 	__u32 rows = lk->tab + (lk->method == LOOKUP_TOP ? top_rows(lk->buckets) : 0);
 	struct img_range *row = imgbuf_at(b, rows);
 	__u32 *direct = imgbuf_at(b, lk->tab);
 
-	__u32 nr = lk->method == LOOKUP_HASH ? hash_slots(lk->shift) : lk->n;
-
-	if (lk->method == LOOKUP_HASH)
-		lk->buckets = entry[lk->buckets];
-	for (__u32 i = 0; direct && i < nr; i++) {
+	if (lk->method == LOOKUP_HASH) {
+		hash_set_entries(lk, b, entry, one);
+		return;
+	}
+	for (__u32 i = 0; direct && i < lk->n; i++) {
 		__u32 *class = lk->method == LOOKUP_DIRECT ? &direct[i] : &row[i].class;
 
-		if (lk->method != LOOKUP_HASH)
-			*class = entry[*class];
-		else if (*class)
-			*class = entry[*class - 1];
+		*class = entry[*class];
 	}
 }

@@ -27,10 +27,11 @@
  *    and meets the candidates in order. Each has an action record.
  * 5. The first vector's table may hold a *few* list in place of a root (an odd word):
  *    the handful of positions in it, with what the vectors behind it would say of
- *    each as plain ranges, and what each does when that is a plain verdict. One look
- *    at one cache line then replaces the other vectors, the walk and the action,
- *    whose tables a packet of a new flow would find in no cache. It is the most
- *    selective vector, so that plain addresses need no more.
+ *    each, and what each does when that is a plain verdict. One look at one cache line
+ *    then replaces the other vectors, the walk and the action, whose tables a packet of
+ *    a new flow would find in no cache. It is the most selective vector, so that plain
+ *    addresses need no more; and when they are hashed a list of one position is in the
+ *    hash's own row: the packet's only line of the image that other flows do not share.
  *
  * Worked example. Three rules in INPUT:
  *	0: -s 10.0.0.0/8 -p tcp --dport 22 -j ACCEPT
@@ -55,10 +56,11 @@
 #define BPFIPT_ABI_IMAGE_H
 
 #include <linux/types.h>
+#include "lookup.h"
 #include "packet.h"
 
 #define IMG_MAGIC	0x49465042u	/* "BPFI" */
-#define IMG_ABI		3u
+#define IMG_ABI		4u
 
 /* Hard limits: beyond them a rule is refused, never dropped. */
 #define IMG_MAX_POSITIONS	(64 * 64 * 64)
@@ -170,124 +172,6 @@ struct img_hdr {
 	__u32 nr_slots;		/* counter slots in use: highest + 1 */
 	__u32 fast[NR_HOOKS];	/* short cut, see FAST_* */
 };
-
-/*
- * struct img_few - the only positions that a first vector's entry holds
- * @root:	the same as a bit vector, for packets of another form than FORM_WHOLE
- * @nr:		positions
- * @nr_terms:	of all positions together; 0: all of them agree. FEW_MORE: there
- *		are more positions, but these are each the first of its chain, agree, and
- *		are plain: one decides if it lies in the chain, else @root does
- * @pos:	ascending; then @nr_terms struct img_term follow in the same order
- *
- * A term says first <= key <= last. Those of one key are alternatives, the last
- * one marked FEW_KEY; all keys of a position must agree, its last term is marked
- * FEW_POS. When there are terms, each position has at least one. A list of up to a
- * cache line lies in one.
- */
-struct img_few_pos {
-	__u32 pos;
-	__u32 plain;	/* FEW_ACCEPT or FEW_DROP | counter slot: all that it does; or 0 */
-};
-
-struct img_few {
-	__u32 root;
-	__u16 nr;
-	__u16 nr_terms;
-	struct img_few_pos pos[];
-};
-
-struct img_term {
-	__u32 key;	/* enum fw_key | FEW_KEY | FEW_POS */
-	__u32 first;
-	__u32 last;
-};
-
-#define FEW_ACCEPT	0x80000000u
-#define FEW_DROP	0x40000000u
-#define FEW_SLOT	0x3fffffffu	/* counter slot */
-#define FEW_MORE	0xffffu
-#define FEW_KEY		0x100u
-#define FEW_POS		0x200u
-#define FEW_MAX		4	/* positions */
-#define FEW_MAX_TERMS	16
-
-/* A table's entry is a few list when it is odd; nodes start on even words. */
-#define IMG_IS_FEW(entry)	((entry) & 1)
-
-/*
- * struct img_lookup - one key's class
- * @key:	enum fw_key
- * @method:	LOOKUP_*
- * @tab:	word offset of the method's table
- * @n:		DIRECT: entries (keys >= n use entry n - 1). RANGE: boundaries
- * @mult:	acc = acc * mult + class
- * @vector:	0: more lookups of this vector follow; else word offset of its
- *		table: entry = word[vector + acc], then acc = 0; or VECTOR_CLASS: the
- *		only lookup of its vector, class = entry.
- *		With nr_positions > 0 there is at least one vector
- *
- * @base, @shift, @buckets: TOP and HASH
- *
- * LOOKUP_DIRECT: class = word[tab + key].
- * LOOKUP_RANGE:  struct img_range[n], @first ascending, the first one 0; the class
- *		  of the last whose @first <= key.
- * LOOKUP_TOP:	  u32 top[buckets + 1], then the table of RANGE from the next even
- *		  word on. Keys up to @base are of bucket 0, others of bucket
- *		  min((key - base) >> shift, buckets - 1), and a key of bucket b finds
- *		  its row in [top[b], top[b + 1]], inclusive. There are about as many
- *		  buckets as rows, so that the search is a step or two however many.
- * LOOKUP_HASH:	  struct img_range[1 << (32 - shift)]: keys with a class of their own, from
- *		  @base to @base + @n, each within HASH_PROBES slots of key_hash() with none
- *		  free before it; @class 0: a free slot. All other keys are of class
- *		  @buckets. Only with VECTOR_CLASS, whose classes are never 0.
- */
-enum img_method {
-	LOOKUP_DIRECT,
-	LOOKUP_RANGE,
-	LOOKUP_TOP,
-	LOOKUP_HASH,
-};
-
-#define HASH_PROBES	16
-
-/* A key's classes: keys from @first up to the next row's. One cache line holds 8. */
-struct img_range {
-	__u32 first;
-	__u32 class;
-};
-
-#define VECTOR_CLASS	1u
-
-struct img_lookup {
-	__u32 key;
-	__u16 method;
-	__u16 shift;
-	__u32 tab;
-	__u32 n;
-	__u32 mult;
-	__u32 vector;
-	__u32 base;
-	__u32 buckets;
-};
-
-/* Slots of a HASH lookup's table. */
-static inline __u32 hash_slots(__u32 shift)
-{
-	return 1u << ((32 - shift) & 31);
-}
-
-/* Slot of a key in a HASH lookup's table; linear probing from there. */
-static inline __u32 key_hash(__u32 key, __u32 shift)
-{
-	return key * 0x9e3779b1u >> (shift & 31);
-}
-
-/* Word of a TOP lookup's rows, relative to its @tab. */
-static inline __u32 top_rows(__u32 buckets)
-{
-	return (buckets + 2) & ~1u;
-}
 
 /*
  * struct img_iface - one interface, found by ifindex from slot ifindex & mask on
@@ -428,10 +312,6 @@ struct img_late {
 _Static_assert(sizeof(struct img_map) == 64, "img_map is one cache line");
 _Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 16), "img_hdr");
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");
-_Static_assert(sizeof(struct img_lookup) == 32, "img_lookup");
-_Static_assert(sizeof(struct img_range) == 8, "img_range");
-_Static_assert(sizeof(struct img_few) == 8 && sizeof(struct img_few_pos) == 8 &&
-	       sizeof(struct img_term) == 12, "few list: one position with four terms in a line");
 _Static_assert(sizeof(struct img_iface) == 20, "img_iface");
 _Static_assert(sizeof(struct img_mac) == 8, "img_mac");
 _Static_assert(sizeof(struct img_action) == 32, "img_action: two per cache line");

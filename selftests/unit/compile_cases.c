@@ -303,9 +303,9 @@ static void test_blacklist(void)
 	   first_lookup()->vector == VECTOR_CLASS, "sources to be dropped are hashed");
 	image_free(&img);
 	bench_free(&b);
-	/* 0x0e8b2f51 * 0x9e3779b1 == 1: i-th source, hash i */
-	ok(blacklist(&b, 100, 0x0e8b2f51) && first_lookup()->method == LOOKUP_TOP,
-	   "sources of one hash are searched instead");
+	/* 0xa5cb9243 * 0x85ebca6b == 1: the i-th source's hash_seed() is that of i */
+	ok(blacklist(&b, 100, 0xa5cb9243) && first_lookup()->method == LOOKUP_TOP,
+	   "sources of one seed are searched instead");
 	image_free(&img);
 	bench_free(&b);
 }
@@ -328,9 +328,8 @@ static void test_leaders(void)
 	}
 	good = !build(&b, NULL) && first_lookup()->method == LOOKUP_HASH;
 	for (__u32 i = 0; i < 200 && good; i++) {
-		__u32 at = imgwalk_class(img.word, first_lookup(), i * 60013) - 1;
-
-		good = at % 2 == 0 && ((const struct img_few *)(img.word + at))->nr_terms == FEW_MORE &&
+		good = imgwalk_class(img.word, first_lookup(), i * 60013) >> 30 ==
+		       (HASH_LIST | HASH_MORE) >> 30 &&
 		       WALKS(HOOK_FORWARD, i * 60013, 50, IMGWALK_DROP, RULE(i)) &&
 		       WALKS(HOOK_INPUT, i * 60013, 50, IMGWALK_ACCEPT, RULE(200));
 	}
@@ -365,6 +364,57 @@ static void test_plain(void)
 		       !few->pos[0].plain && !few->pos[2].plain;
 	}
 	ok(good, "a few list has the plain verdicts");
+	image_free(&img);
+	bench_free(&b);
+}
+
+/* INPUT accepts, by rule @i of test_rows(), or drops. */
+static bool row_says(__u32 i, __u32 daddr, __u32 l4, __u32 dport, bool accepted)
+{
+	struct imgwalk w = { .key = { [KEY_SADDR] = i * 60013, [KEY_DADDR] = daddr, [KEY_L4] = l4,
+				      [KEY_SPORT] = 4000, [KEY_DPORT] = dport } };
+	bool good = !imgwalk(img.word, HOOK_INPUT, &w) && w.nr_slots == 1 &&
+		    w.slot[0] == (accepted ? RULE(i - 1) : SLOT_POLICY(HOOK_INPUT));
+
+	if (!good)
+		printf("# rule %u: %#x %#x %u should %sagree\n", i, daddr, l4, dport,
+		       accepted ? "" : "not ");
+	free(w.slot);
+	return good;
+}
+
+/* A prefix, a protocol and a range of ports fit into a hash's row; two ranges do not. */
+static void test_rows(void)
+{
+	const __u32 n = 40, tcp = L4_KEY(FORM_WHOLE, 6);
+	struct product *p;
+	struct bench b;
+	bool good;
+
+	bench_init(&b);
+	for (__u32 i = 1; i <= n; i++) {
+		p = bench_rule(&b, b.rs.chains[0], ACT_ACCEPT, NULL, false, 1)->prod;
+		product_range(p, KEY_SADDR, i * 60013, i * 60013);
+		product_range(p, KEY_DADDR, i << 8, i << 8 | 0xff);
+		proto_tcp(p);
+		product_range(p, KEY_DPORT, 1000, 1000 + i);
+		if (i == n)
+			product_range(p, KEY_DPORT, 5000, 5000);
+		product_range(p, KEY_DPORT, PORT_NONE, PORT_NONE);
+	}
+	good = !build(&b, NULL) && first_lookup()->row == HASH_WIDE;
+	for (__u32 i = 1; i <= n && good; i++) {
+		__u32 entry = imgwalk_class(img.word, first_lookup(), i * 60013), to = i << 8;
+
+		good = (i < n) == !!(entry & HASH_LIST) && (i == n) == !!IMG_IS_FEW(entry) &&
+		       row_says(i, to, tcp, 1000, true) && row_says(i, to | 255, tcp, 1000 + i, true) &&
+		       row_says(i, to - 1, tcp, 1000, false) && row_says(i, to + 256, tcp, 1000, false) &&
+		       row_says(i, to, tcp, 999, false) && row_says(i, to, tcp, 1001 + i, false) &&
+		       row_says(i, to, L4_KEY(FORM_WHOLE, 17), 1000, false) &&
+		       row_says(i, to, L4_KEY(FORM_WHOLE, 1), PORT_NONE, false) &&
+		       row_says(i, to, tcp, 5000, i == n);
+	}
+	ok(good, "what a rule wants lies in the row of its source, if it fits");
 	image_free(&img);
 	bench_free(&b);
 }
@@ -445,6 +495,7 @@ int main(int argc, char **argv)
 	test_blacklist();
 	test_leaders();
 	test_plain();
+	test_rows();
 	for (int hash = 0; hash < 2; hash++)
 		test_damage(argc > 1 ? strtoull(argv[1], NULL, 0) : 1, hash);
 	return tap_end();
