@@ -3,7 +3,7 @@
  * blast.c - what does a packet cost in each of several worlds?
  *
  *	blast run [-r ROUNDS] [-t MS] [-n FRAMES] [-c CPU] [-d N] TEMPLATES WORLD...
- *	blast flood [-p PACKETS-PER-SECOND -c CPU] SECONDS TEMPLATES WORLD
+ *	blast flood [-p PACKETS-PER-SECOND [-t TICKS] -c CPU] SECONDS TEMPLATES WORLD
  *	blast attach NETNS DEV PROG [ADDRESSES]		PROG: sink, hash_drop
  *
  * A WORLD is NAME:NETNS:IN:OUT: frames are redirected into device IN of that
@@ -22,7 +22,7 @@
  * A flood measures nothing: it sends into one world until SIGTERM, or for so many
  * seconds, and says how many frames that were. Without -p it sends as fast as it can at
  * the priority of everybody else; with it at that rate, if the CPU can, ahead of every
- * process on it as packets from a wire would be.
+ * process on it as packets from a wire would be, in TICKS lots a second (20).
  *
  * Exit: 0; 1 when a world delivered another number of frames than -d asks for
  * (1: all of them, 0: none); 2 for trouble.
@@ -52,7 +52,7 @@
 #define MOST_FRAMES	(1u << 20)
 #define MAX_WORLDS	32
 #define FLOOD		4096	/* frames between two looks at the clock */
-#define FLOOD_TICKS	20	/* lots of frames a second with -p: making a page pool takes 20 ms */
+#define FLOOD_TICKS	20	/* making a page pool takes 20 ms */
 
 /* @frames: per burst, from the first one's speed */
 struct world {
@@ -232,11 +232,11 @@ static long long ns_between(const struct timespec *from, const struct timespec *
 }
 
 /* Sleep until a tick after the last one; ticks that went by are not made up for. */
-static void tick(struct timespec *next)
+static void tick(struct timespec *next, int ticks)
 {
 	struct timespec now;
 
-	next->tv_nsec += 1000000000 / FLOOD_TICKS;
+	next->tv_nsec += 1000000000 / ticks;
 	if (next->tv_nsec >= 1000000000) {
 		next->tv_nsec -= 1000000000;
 		next->tv_sec++;
@@ -257,20 +257,21 @@ static bool stopped(void)
 
 static int flood(int argc, char **argv)
 {
-	int rate = 0, cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1, opt;
+	int rate = 0, ticks = FLOOD_TICKS, cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1, opt;
 	struct timespec next;
 	struct world w = {};
 	struct blast *skel;
 	sigset_t term;
 	time_t end;
 
-	while ((opt = getopt(argc, argv, "p:c:")) != -1)
+	while ((opt = getopt(argc, argv, "p:t:c:")) != -1)
 		switch (opt) {
 		case 'p': rate = atoi(optarg); break;
+		case 't': ticks = atoi(optarg); break;
 		case 'c': cpu = atoi(optarg); break;
 		default: return 2;
 		}
-	if (argc - optind != 3)
+	if (argc - optind != 3 || ticks < 1)
 		return 2;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
@@ -284,9 +285,9 @@ static int flood(int argc, char **argv)
 		pin_to(cpu);
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	for (end = time(NULL) + atoi(argv[optind]); !stopped() && time(NULL) < end; ) {
-		burst(skel, &w, rate ? rate / FLOOD_TICKS : FLOOD);
+		burst(skel, &w, rate ? rate / ticks : FLOOD);
 		if (rate)
-			tick(&next);
+			tick(&next, ticks);
 	}
 	printf("%llu\n", w.sent);
 	blast__destroy(skel);
