@@ -53,9 +53,15 @@ static const char *state_name(int state)
 	return "?";
 }
 
+/* Older kernels know DCCP's states, which the others' generic protocol has not. */
+static int tracks_dccp(void)
+{
+	return !access("/proc/sys/net/netfilter/nf_conntrack_dccp_loose", F_OK);
+}
+
 static int random_proto(struct prng *p)
 {
-	static const __u8 other[] = { 50, 51, 4, 253, 58, 33, 2, 0, 255 };
+	static const __u8 other[] = { 50, 51, 4, 253, 58, 2, 0, 255, IPPROTO_DCCP };
 	__u32 r = prng_below(p, 100);
 
 	if (only_proto >= 0)
@@ -72,7 +78,7 @@ static int random_proto(struct prng *p)
 		return IPPROTO_UDPLITE;
 	if (r < 96)
 		return IPPROTO_GRE;
-	return other[prng_below(p, sizeof(other))];
+	return other[prng_below(p, sizeof(other) - tracks_dccp())];
 }
 
 /* What the program says of the packet, or -errno. */
