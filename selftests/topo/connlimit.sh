@@ -41,6 +41,24 @@ finish() {
 	END
 }
 
+# expect TEXT [WHERE N]... < frames - agree_and; where the kernel's lists are not ours, N alone
+native=1
+expect() {
+	local text=$1
+
+	if [ -n "$native" ]; then
+		if [ $# -gt 1 ]; then agree_and "$@"; else agree "$1"; fi
+		return
+	fi
+	world_inject dut /dev/stdin "$TMP/ref.rx"
+	shift
+	[ $# -gt 0 ] || tap_skip "$text" "this kernel counts a connection's later packets anew"
+	while [ $# -gt 1 ]; do
+		tap_same "$text: $2 at $1" "$2" "$(delivered "$1")"
+		shift 2
+	done
+}
+
 restored <<-END
 	-p tcp --syn -m connlimit --connlimit-above 3 --connlimit-mask 32 -j DROP
 	-p tcp --syn -m tcp --dport 81 -m connlimit --connlimit-upto 2 --connlimit-daddr --connlimit-mask 24
@@ -50,46 +68,48 @@ END
 agree_and "three of five" s 3 < <(syns $C 1001 1005 80)
 agree_and "still full" s 0 < <(syns $C 1006 1007 80)
 # a packet of an old connection does not see that younger ones are gone
-agree_and "nor may the ones that are in repeat their SYN" s 0 < <(syns $C 1001 1003 80)
-agree_and "another address has a list of its own" s 3 < <(syns 10.1.0.3 1001 1004 80)
-agree_and "one is refused by the server" c 1 < <(echo "s tcp $S:80 $C:1002 flags=RA seq=0 ack=101")
-agree_and "and leaves its place" s 1 < <(syns $C 1008 1009 80)
-agree_and "established is counted too" s 1 c 1 < <(
+send_both < <(syns $C 1001 1003 80) >/dev/null
+[ "$(delivered s)" = 0 ] || native=
+expect "nor may the ones that are in repeat their SYN" s 0 < <(syns $C 1001 1003 80)
+expect "another address has a list of its own" s 3 < <(syns 10.1.0.3 1001 1004 80)
+expect "one is refused by the server" c 1 < <(echo "s tcp $S:80 $C:1002 flags=RA seq=0 ack=101")
+expect "and leaves its place" s 1 < <(syns $C 1008 1009 80)
+expect "established is counted too" s 1 c 1 < <(
 	echo "s tcp $S:80 $C:1001 flags=SA seq=500 ack=101"
 	echo "c tcp $C:1001 $S:80 flags=A seq=101 ack=501"
 	syns $C 1010 1010 80
 )
-agree_and "closed, it is TIME_WAIT" s 2 c 1 < <(finish $C 1001 80)
-agree_and "and leaves its place, too" s 1 < <(syns $C 1011 1012 80)
-agree_and "by destination" s 3 < <(syns 10.1.0.4 1 3 81)
-agree_and "and again" s 3 < <(syns 10.1.0.5 1 3 81)
+expect "closed, it is TIME_WAIT" s 2 c 1 < <(finish $C 1001 80)
+expect "and leaves its place, too" s 1 < <(syns $C 1011 1012 80)
+expect "by destination" s 3 < <(syns 10.1.0.4 1 3 81)
+expect "and again" s 3 < <(syns 10.1.0.5 1 3 81)
 
 udp() {
 	local p
 
 	for ((p = $2; p <= $3; p++)); do echo "c udp $1:$p $S:53 len=8"; done
 }
-agree_and "UDP: every packet asks, the dropped one still counts" s 2 < <(udp $C 1 3; udp $C 1 2)
-agree_and "answers are the server's connections" c 2 < <(
+expect "UDP: every packet asks, the dropped one still counts" s 2 < <(udp $C 1 3; udp $C 1 2)
+expect "answers are the server's connections" c 2 < <(
 	for p in 1 2 3; do echo "s udp $S:53 $C:$p len=9"; done
 )
-agree "more from others" < <(udp 10.1.0.3 1 4; udp 10.1.0.4 1 4)
+expect "more from others" < <(udp 10.1.0.3 1 4; udp 10.1.0.4 1 4)
 
 restored <<-END
 	-p tcp -m connlimit --connlimit-above 2 --connlimit-mask 32 -j DROP
 	-p tcp -m connlimit --connlimit-upto 1 --connlimit-mask 24
 END
-agree "every segment asks, in both directions" < <(establish 10.1.0.9 2001 90; establish 10.1.0.9 2002 90; establish 10.1.0.9 2003 90)
-agree "nobody is forgotten while it lives" < <(
+expect "every segment asks, in both directions" < <(establish 10.1.0.9 2001 90; establish 10.1.0.9 2002 90; establish 10.1.0.9 2003 90)
+expect "nobody is forgotten while it lives" < <(
 	echo "c tcp 10.1.0.9:2001 $S:90 flags=PA seq=101 ack=501 len=5"
 	echo "c tcp 10.1.0.9:2002 $S:90 flags=PA seq=101 ack=501 len=5"
 	establish 10.1.0.9 2004 90
 )
-agree "INVALID: the packet's own tuple" < <(
+expect "INVALID: the packet's own tuple" < <(
 	echo "c tcp 10.1.0.10:2001 $S:90 flags=SF seq=100"
 	echo "c tcp 10.1.0.10:2001 $S:90 flags=S seq=100"
 )
-agree "nothing to count by: hotdrop" < <(
+expect "nothing to count by: hotdrop" < <(
 	echo "c icmp 10.1.0.11 $S type=8 l4=4"
 	echo "c icmp 10.1.0.11 $S type=8 rest=1"
 )

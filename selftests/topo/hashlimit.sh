@@ -121,7 +121,15 @@ both -Z
 agree "the last rule took the table with it: a new one" < <(spread)
 [ "$(count 1)" -eq 48 ]
 tap_ok $? "control: 6 for each of 8 ($(count 1))"
-both_refuse -A FORWARD -m hashlimit --hashlimit-upto 3/hour --hashlimit-rate-match --hashlimit-rate-interval 10 --hashlimit-mode srcip --hashlimit-name shared
+# A kernel without that check (Debian's 6.12.95) takes one kind of bucket for the other
+match="-m hashlimit --hashlimit-upto 3/hour --hashlimit-rate-match --hashlimit-rate-interval 10 --hashlimit-mode srcip --hashlimit-name shared"
+# shellcheck disable=SC2086
+if ref -A FORWARD $match 2>/dev/null; then
+	ref -D FORWARD $match
+	tap_skip "natively, a table either matches rates or does not" "this kernel takes both"
+fi
+# shellcheck disable=SC2086
+! dut -A FORWARD $match 2>/dev/null
 tap_ok $? "a table either matches rates or does not"
 
 # Bytes
