@@ -22,6 +22,7 @@
 #include "maps.bpf.h"
 #include "parse.bpf.h"
 #include "port.bpf.h"
+#include "route_cache.bpf.h"
 
 #define AF_INET		2
 #define IP_DF		0x4000
@@ -75,6 +76,7 @@ static __noinline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_ty
 {
 	struct fw_pkt *pkt = &w->pkt;
 	__u32 saddr = pkt->key[KEY_SADDR], daddr = pkt->key[KEY_DADDR];
+	int known = ROUTE_ASK;
 	struct bpf_fib_lookup fib = {};
 
 	pkt->oifindex = 0;
@@ -89,6 +91,12 @@ static __noinline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_ty
 	if (!saddr || !daddr)	/* the rest of 0/8 is unicast since Linux 5.3 */
 		return NO_HOOK;
 
+	if (kern_ctx && !FORWARDING)
+		known = route_known(ctx, w, fib_len);
+	if (known == ROUTE_INPUT)
+		return HOOK_INPUT;
+	if (known == ROUTE_FORWARD)
+		goto forward;
 	fib.family = AF_INET;
 	fib.l4_protocol = pkt->proto;
 	fib.tos = pkt->key[KEY_TOS];
@@ -122,14 +130,19 @@ static __noinline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_ty
 	case BPF_FIB_LKUP_RET_PROHIBIT:
 		return NO_HOOK_ANSWER;
 	default:	/* local, broadcast, no route, forwarding off, errors */
+		if (known == ROUTE_LEARN)
+			route_learn(ctx, w, 0);
 		return HOOK_INPUT;
 	}
+	pkt->oifindex = fib.ifindex;
+	if (known == ROUTE_LEARN)
+		route_learn(ctx, w, fib.ifindex);
+forward:
 	if (pkt_type != PACKET_HOST)
 		return NO_HOOK;
 	if (pkt->key[KEY_TTL] <= 1)
 		return NO_HOOK_ANSWER;
 	pkt->key[KEY_TTL]--;
-	pkt->oifindex = fib.ifindex;
 	return HOOK_FORWARD;
 }
 

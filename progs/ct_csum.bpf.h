@@ -19,6 +19,7 @@
 
 #include <bpf/bpf_core_read.h>
 #include "csum.bpf.h"
+#include "kernel.bpf.h"
 
 enum ct_summed {
 	CT_SUM_GOOD,	/* no need to look */
@@ -38,11 +39,9 @@ struct sk_buff___ct {
 	__u8 ip_summed : 2;
 } __attribute__((preserve_access_index));
 
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
-
 static __always_inline int ct_summed(fw_ctx_t *ctx)
 {
-	if (bpf_cast_to_kern_ctx) {
+	if (kern_ctx) {
 		struct sk_buff___ct *skb = bpf_cast_to_kern_ctx(ctx);
 		__u32 summed = BPF_CORE_READ_BITFIELD(skb, ip_summed);
 

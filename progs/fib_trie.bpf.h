@@ -139,8 +139,10 @@ static __always_inline int fib_route(struct fib_walk *f)
 	__u32 type = BPF_CORE_READ(fa, fa_type), dscp = BPF_CORE_READ(fa, fa_dscp);
 
 	f->fa = (__u64)BPF_CORE_READ(fa, fa_list.next);
-	if ((__u64)(f->key ^ f->leaf_key) >> (BPF_CORE_READ(fa, fa_slen) & 63) ||
-	    (dscp && dscp != f->dscp) || BPF_CORE_READ(fi, fib_dead))
+	if ((__u64)(f->key ^ f->leaf_key) >> (BPF_CORE_READ(fa, fa_slen) & 63))
+		return 0;
+	f->by_tos |= dscp;
+	if ((dscp && dscp != f->dscp) || BPF_CORE_READ(fi, fib_dead))
 		return 0;
 	if (type >= RTN_BLACKHOLE) {
 		f->type = RTN_UNICAST;
@@ -171,6 +173,7 @@ static __always_inline int fib_table_step(struct fib_walk *f)
 		return 0;
 	}
 	f->pn = (__u64)BPF_CORE_READ(tb, tb_data);
+	f->root = f->pn;
 	f->n = node_child(f->pn, 0);
 	if (!f->n)
 		f->type = RTN_UNICAST;

@@ -34,6 +34,7 @@
  * @img_slot_mask:	slots - 1 (a power of two - 1)
  * @fib_flags:		flags of bpf_fib_lookup that this kernel has
  * @fib_src_flag:	BPF_FIB_LOOKUP_SRC where this kernel has it, else 0
+ * @kern_ctx:		this kernel has bpf_cast_to_kern_ctx()
  * @reject_cookie:	random: marks the answers of REJECT (reject.bpf.h)
  * @nr_counters: counter slots of one CPU
  * @features:	IMG_F_* parts that the program holds (else dead code, not loaded)
@@ -45,6 +46,7 @@ const volatile __u32 fib_flags;
 const volatile __u32 features = IMG_F_PROGRAM | IMG_F_NATIVE | IMG_F_NF_HOST;
 const volatile __u32 nr_counters = 1024;
 const volatile __u32 fib_src_flag;
+const volatile __u32 kern_ctx;
 const volatile __u32 reject_cookie[2];
 
 /* struct img - the slot one packet is judged by, from first to last stage */

@@ -71,6 +71,9 @@ struct net___fw {
 
 #pragma clang attribute pop
 
+/* Linux 6.2, and then @kern_ctx is set: read without a helper what a context stands for. */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
+
 /* The packet itself, for hooks that have an sk_buff. */
 static __always_inline struct sk_buff___fw *ctx_skb(fw_ctx_t *ctx)
 {

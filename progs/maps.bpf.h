@@ -97,6 +97,7 @@ struct ct_view {
  * struct fib_walk - a lookup of late_addrtype.bpf.h under way
  * @key:	the address
  * @tb:		list node of the table to look at next, while @pn is none
+ * @root:	of that table, 0: not found yet
  * @n:		node to look at next, 0: turn back
  * @pn, @cindex: where to turn back to: the last node on the way that has shorter
  *		prefixes below it, and the child taken there
@@ -105,10 +106,12 @@ struct ct_view {
  * @type:	RTN_*, 0: not known yet
  * @dev:	ifindex of the route's device
  * @dscp:	of the packets that are to take it
+ * @by_tos:	not 0: a route on the way was for one TOS only
  * @fi:		the route's struct fib_info, 0: it has none
  */
 struct fib_walk {
 	__u64 tb;
+	__u64 root;
 	__u64 n;
 	__u64 pn;
 	__u64 fa;
@@ -119,6 +122,7 @@ struct fib_walk {
 	__u32 type;
 	__u32 dev;
 	__u32 dscp;
+	__u64 by_tos;
 	__u64 fi;
 };
 

@@ -69,7 +69,7 @@ static bool has_xdp_load(void)
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1;
 }
 
-static bool has_skb_cast(void)
+bool kernel_has_kern_ctx(void)
 {
 	struct btf *btf = kernel_btf();
 
@@ -152,7 +152,8 @@ static const struct part {
 	{ "xdp-loads", "5.18", has_xdp_load, XDP_HOOKS, "no hook xdp or hybrid" },
 	{ "netfilter-links", "6.4", has_nf_links, NF_HOOKS, "no hook netfilter or hybrid" },
 	{ "tcx-links", "6.6", has_tcx, 0, "clsact filters stand in" },
-	{ "skb-fields", "6.2", has_skb_cast, 0, "which checksums are still to be made is inferred" },
+	{ "skb-fields", "6.2", kernel_has_kern_ctx, 0,
+	  "routes are looked up for each packet, checksums still to be made are inferred" },
 	{ "fib-skip-neigh", "6.3", kernel_has_skip_neigh, 0, "route look-ups do more than is needed" },
 	{ "fib-source", "6.7", kernel_has_fib_src, 0,
 	  "hooks tc and xdp: REJECT in FORWARD only with tcp-reset" },

@@ -164,6 +164,9 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 		else if (!strcmp(name, "fwd_flows"))
 			err = bpf_map__set_max_entries(map, FWD_FLOWS *
 						       libbpf_num_possible_cpus());
+		else if (!strcmp(name, "routes"))
+			err = bpf_map__set_max_entries(map, kernel_has_kern_ctx() ?
+						       libbpf_num_possible_cpus() : 1);
 		else if (!strcmp(name, "conntrack"))
 			err = bpf_map__set_max_entries(map, tier->ct_max);
 		else if (!strcmp(name, "ct_slots"))
@@ -240,6 +243,7 @@ static void set_netfilter_type(struct bpf_object *obj)
 		skel_->rodata->fib_flags = kernel_has_skip_neigh() ? FIB_SKIP_NEIGH : 0; \
 		skel_->rodata->nr_counters = (tier)->nr_counters;		\
 		skel_->rodata->fib_src_flag = kernel_has_fib_src() ? FIB_SRC : 0;	\
+		skel_->rodata->kern_ctx = kernel_has_kern_ctx();		\
 		skel_->rodata->reject_cookie[0] = reject_cookie(0);		\
 		skel_->rodata->reject_cookie[1] = reject_cookie(1);		\
 		skel_->rodata->features = (tier)->features;			\

@@ -45,6 +45,7 @@ enum fw_event {
 	EV_MSS_FAILED,	/* dropped: TCPMSS had no room for the option, or no path MTU */
 	EV_FORWARDED,	/* xdp --forward: sent on at the driver */
 	EV_FORWARD_STACK, /* xdp --forward: accepted by FORWARD, and left to the stack */
+	EV_ROUTE_KEPT,	/* tc, xdp: answers of the route look-up that were kept */
 	NR_EVENTS,
 };
 
@@ -69,6 +70,7 @@ enum fw_event {
 	[EV_MSS_FAILED]		= "tcpmss-failed",		\
 	[EV_FORWARDED]		= "forwarded",			\
 	[EV_FORWARD_STACK]	= "forward-left-to-stack",	\
+	[EV_ROUTE_KEPT]		= "route-kept",			\
 }
 
 _Static_assert(sizeof(struct fw_counter) == 16, "counter row");
