@@ -11,7 +11,7 @@ unitdir	?= $(prefix)/lib/systemd/system
 
 CLANG	?= $(shell command -v clang-19 || command -v clang)
 BPFTOOL	?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
-PKGS	:= xtables libbpf
+PKGS	:= xtables libbpf libmnl
 
 ifeq ($(V),1)
 Q :=
@@ -85,7 +85,7 @@ $(NAMES:%=$(O)/%): $(O)/bpf-iptables
 
 -include selftests/rules.mk tools/rules.mk
 
-DEPS := clang-19 gcc make pkg-config bpftool libbpf-dev libxtables-dev libelf-dev \
+DEPS := clang-19 gcc make pkg-config bpftool libbpf-dev libxtables-dev libmnl-dev libelf-dev \
 	zlib1g-dev iptables iproute2 ipset iputils-ping netcat-openbsd ethtool python3 strace curl traceroute iperf3
 deps: ## install what the build and the tests need (Debian 12's own packages)
 	$(Q)missing=; for p in $(DEPS); do \

@@ -19,11 +19,11 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <libmnl/libmnl.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
 #include "instance_int.h"
-#include "netlink.h"
 
 #define CLS_HANDLE	1
 #define CLS_PRIORITY	0x6266
@@ -118,37 +118,37 @@ void cls_detach(__u32 ifindex, bool ingress)
 static int filter_cb(const struct nlmsghdr *nlh, void *data)
 {
 	*(bool *)data = true;
-	return NL_MORE;
+	return MNL_CB_OK;
 }
 
 /* Does a filter hang on this side of the interface's clsact? True when in doubt. */
-static bool has_filters(int nl, __u32 ifindex, __u32 parent)
+static bool has_filters(struct mnl_socket *nl, __u32 ifindex, __u32 parent)
 {
 	char buf[DUMP_SIZE];
-	struct nlmsghdr *nlh = nl_header(buf);
-	__u32 seq = time(NULL);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	unsigned int portid = mnl_socket_get_portid(nl), seq = time(NULL);
 	bool found = false;
 	struct tcmsg *tcm;
 	ssize_t len;
-	int r = NL_FAILED;
+	int r = MNL_CB_ERROR;
 
 	nlh->nlmsg_type = RTM_GETTFILTER;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	nlh->nlmsg_seq = seq;
-	tcm = nl_extra(nlh, sizeof(*tcm));
+	tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
 	tcm->tcm_ifindex = ifindex;
 	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, parent);
-	if (nl_send(nl, nlh, nlh->nlmsg_len) < 0)
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
 		return true;
-	while ((len = nl_recv(nl, buf, sizeof(buf))) > 0) {
-		r = nl_run(buf, len, seq, filter_cb, &found);
-		if (r <= NL_STOP)
+	while ((len = mnl_socket_recvfrom(nl, buf, sizeof(buf))) > 0) {
+		r = mnl_cb_run(buf, len, seq, portid, filter_cb, &found);
+		if (r <= MNL_CB_STOP)
 			break;
 	}
 	return found || len <= 0 || r < 0;
 }
 
-static void drop_qdisc(const struct instance *in, int nl, __u32 ifindex)
+static void drop_qdisc(const struct instance *in, struct mnl_socket *nl, __u32 ifindex)
 {
 	struct bpf_tc_hook hook = hook_of(ifindex, true);
 	char path[PATH_MAX];
@@ -162,15 +162,19 @@ static void drop_qdisc(const struct instance *in, int nl, __u32 ifindex)
 
 void cls_detach_all(const struct instance *in, const struct iface *ifs, size_t n)
 {
-	int nl = nl_open(NETLINK_ROUTE, 0);
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	size_t i;
 
+	if (nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID)) {
+		mnl_socket_close(nl);
+		nl = NULL;
+	}
 	for (i = 0; i < n; i++) {
 		cls_detach(ifs[i].ifindex, true);
 		cls_detach(ifs[i].ifindex, false);
-		if (nl >= 0)
+		if (nl)
 			drop_qdisc(in, nl, ifs[i].ifindex);
 	}
-	if (nl >= 0)
-		close(nl);
+	if (nl)
+		mnl_socket_close(nl);
 }

@@ -5,17 +5,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 #include <net/if_arp.h>
+#include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
 #include "instance_int.h"
-#include "netlink.h"
 
 /* A dump's largest message, as the kernel sends them. */
 #define DUMP_SIZE	32768
-#define DUMP_SEQ	1
 
 struct list {
 	struct iface *ifs;
@@ -41,20 +40,20 @@ static bool is_l3(__u16 type)
 /* A VRF changes the device of a packet in place: its slaves are filtered themselves. */
 static bool is_vrf_slave(const struct nlattr *linkinfo)
 {
-	const struct nlattr *attr;
+	struct nlattr *attr;
 
-	nl_for_each_nested(attr, linkinfo)
-		if (nl_type(attr) == IFLA_INFO_SLAVE_KIND)
-			return !strcmp(nl_str(attr), "vrf");
+	mnl_attr_for_each_nested(attr, linkinfo)
+		if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND)
+			return !strcmp(mnl_attr_get_str(attr), "vrf");
 	return false;
 }
 
 static int link_cb(const struct nlmsghdr *nlh, void *data)
 {
-	const struct ifinfomsg *ifi = NLMSG_DATA(nlh);
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	struct iface *i, *ifs;
 	struct list *l = data;
-	const struct nlattr *attr;
+	struct nlattr *attr;
 	bool vrf_slave = false;
 
 	if (l->n == l->cap) {
@@ -63,7 +62,7 @@ static int link_cb(const struct nlmsghdr *nlh, void *data)
 		ifs = realloc(l->ifs, cap * sizeof(*ifs));
 		if (!ifs) {
 			l->failed = true;
-			return NL_FAILED;
+			return MNL_CB_STOP;
 		}
 		l->ifs = ifs;
 		l->cap = cap;
@@ -73,17 +72,17 @@ static int link_cb(const struct nlmsghdr *nlh, void *data)
 	i->ifindex = ifi->ifi_index;
 	i->type = ifi->ifi_type;
 	i->dev_flags = ifi->ifi_flags;
-	nl_for_each(attr, nlh, sizeof(*ifi)) {
-		switch (nl_type(attr)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) {
+		switch (mnl_attr_get_type(attr)) {
 		case IFLA_IFNAME:
-			strncpy(i->name, nl_str(attr), IFNAMSIZ - 1);
+			strncpy(i->name, mnl_attr_get_str(attr), IFNAMSIZ - 1);
 			break;
 		case IFLA_ADDRESS:
-			if (nl_len(attr) == sizeof(i->mac))
-				memcpy(i->mac, nl_data(attr), sizeof(i->mac));
+			if (mnl_attr_get_payload_len(attr) == sizeof(i->mac))
+				memcpy(i->mac, mnl_attr_get_payload(attr), sizeof(i->mac));
 			break;
 		case IFLA_MASTER:
-			i->master = nl_u32(attr);
+			i->master = mnl_attr_get_u32(attr);
 			break;
 		case IFLA_LINKINFO:
 			vrf_slave = is_vrf_slave(attr);
@@ -96,7 +95,7 @@ static int link_cb(const struct nlmsghdr *nlh, void *data)
 		i->flags |= IFACE_LOOPBACK;
 	if (i->master && !vrf_slave)
 		i->flags |= IFACE_PORT;
-	return NL_MORE;
+	return MNL_CB_OK;
 }
 
 static int by_ifindex(const void *a, const void *b)
@@ -113,35 +112,50 @@ static int by_ifindex(const void *a, const void *b)
 static int list_once(struct iface **ifs, size_t *n)
 {
 	char *buf = malloc(DUMP_SIZE);
-	int nl = nl_open(NETLINK_ROUTE, 0), r = NL_FAILED;
+	unsigned int seq = time(NULL), portid;
+	struct mnl_socket *nl = NULL;
+	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh;
 	struct list l = {};
 	ssize_t len;
 	int err = 0;
 
-	if (!buf || nl < 0) {
-		err = buf ? -errno : -ENOMEM;
+	if (!buf)
+		return -ENOMEM;
+	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID)) {
+		err = -errno;
 		goto out;
 	}
-	nlh = nl_header(buf);
+	portid = mnl_socket_get_portid(nl);
+	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = RTM_GETLINK;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = DUMP_SEQ;
-	nl_extra(nlh, sizeof(struct ifinfomsg));
-	nl_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	if (!nl_send(nl, nlh, nlh->nlmsg_len)) {
-		do {
-			len = nl_recv(nl, buf, DUMP_SIZE);
-			r = len < 0 ? NL_FAILED : nl_run(buf, len, DUMP_SEQ, link_cb, &l);
-		} while (r > 0);
+	nlh->nlmsg_seq = seq;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = AF_UNSPEC;
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0) {
+		err = -errno;
+		goto out;
 	}
-	if (r < 0)
-		err = l.failed ? -ENOMEM : -errno;
+	while ((len = mnl_socket_recvfrom(nl, buf, DUMP_SIZE)) > 0) {
+		int r = mnl_cb_run(buf, len, seq, portid, link_cb, &l);
+
+		if (r < 0)
+			err = -errno;
+		if (r <= 0)
+			break;
+	}
+	if (len < 0)
+		err = -errno;
+	if (l.failed)
+		err = -ENOMEM;
 	if (!err && l.n)
 		qsort(l.ifs, l.n, sizeof(*l.ifs), by_ifindex);
 out:
-	if (nl >= 0)
-		close(nl);
+	if (nl)
+		mnl_socket_close(nl);
 	free(buf);
 	if (err) {
 		free(l.ifs);

@@ -14,11 +14,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/ipset/ip_set.h>
 
 #include "ipset.h"
-#include "netlink.h"
 
 /* Newer than the headers: IPSET_ATTR_BITMASK (Linux 6.3) */
 #define ATTR_BITMASK	12
@@ -83,31 +83,31 @@ static __u32 address(const struct nlattr *nest)
 {
 	const struct nlattr *attr;
 
-	nl_for_each_nested(attr, nest)
-		if (nl_type(attr) == IPSET_ATTR_IPADDR_IPV4 &&
-		    nl_len(attr) == sizeof(__u32))
-			return ntohl(nl_u32(attr));
+	mnl_attr_for_each_nested(attr, nest)
+		if (mnl_attr_get_type(attr) == IPSET_ATTR_IPADDR_IPV4 &&
+		    mnl_attr_get_payload_len(attr) == sizeof(__u32))
+			return ntohl(mnl_attr_get_u32(attr));
 	return 0;
 }
 
 static void copy_string(char *to, size_t size, const struct nlattr *attr)
 {
-	size_t len = nl_len(attr);
+	size_t len = mnl_attr_get_payload_len(attr);
 
 	if (len >= size)
 		len = size - 1;
 	memset(to, 0, size);
-	memcpy(to, nl_data(attr), len);
+	memcpy(to, mnl_attr_get_payload(attr), len);
 }
 
 static void read_header(struct ipset *set, const struct nlattr *data)
 {
 	const struct nlattr *attr;
 
-	nl_for_each_nested(attr, data) {
-		switch (nl_type(attr)) {
+	mnl_attr_for_each_nested(attr, data) {
+		switch (mnl_attr_get_type(attr)) {
 		case IPSET_ATTR_NETMASK:
-			set->mask = 0xffffffffu << (32 - nl_u8(attr));
+			set->mask = 0xffffffffu << (32 - mnl_attr_get_u8(attr));
 			break;
 		case ATTR_BITMASK:
 			set->mask = address(attr);
@@ -123,8 +123,8 @@ static void read_entry(struct ipset_entry *e, const struct nlattr *data)
 
 	memset(e, 0, sizeof(*e));
 	e->cidr = e->cidr2 = 32;
-	nl_for_each_nested(attr, data) {
-		switch (nl_type(attr)) {
+	mnl_attr_for_each_nested(attr, data) {
+		switch (mnl_attr_get_type(attr)) {
 		case IPSET_ATTR_IP:
 			e->ip = address(attr);
 			break;
@@ -132,22 +132,22 @@ static void read_entry(struct ipset_entry *e, const struct nlattr *data)
 			e->ip2 = address(attr);
 			break;
 		case IPSET_ATTR_CIDR:
-			e->cidr = nl_u8(attr);
+			e->cidr = mnl_attr_get_u8(attr);
 			break;
 		case IPSET_ATTR_CIDR2:
-			e->cidr2 = nl_u8(attr);
+			e->cidr2 = mnl_attr_get_u8(attr);
 			break;
 		case IPSET_ATTR_PORT:
-			port = ntohs(nl_u16(attr));
+			port = ntohs(mnl_attr_get_u16(attr));
 			break;
 		case IPSET_ATTR_PROTO:
-			proto = nl_u8(attr);
+			proto = mnl_attr_get_u8(attr);
 			break;
 		case IPSET_ATTR_TIMEOUT:
-			e->timeout = ntohl(nl_u32(attr));
+			e->timeout = ntohl(mnl_attr_get_u32(attr));
 			break;
 		case IPSET_ATTR_CADT_FLAGS:
-			flags = ntohl(nl_u32(attr));
+			flags = ntohl(mnl_attr_get_u32(attr));
 			break;
 		case IPSET_ATTR_IFACE:
 			copy_string(e->iface, sizeof(e->iface), attr);
@@ -163,47 +163,47 @@ static void read_entry(struct ipset_entry *e, const struct nlattr *data)
 	e->wildcard = flags & IPSET_FLAG_IFACE_WILDCARD;
 }
 
-/* Elements. Return: NL_MORE, NL_FAILED when out of memory */
+/* Elements. Return: MNL_CB_OK, MNL_CB_ERROR when out of memory */
 static int read_entries(struct reading *r, const struct nlattr *adt)
 {
 	struct ipset *set = r->set;
 	const struct nlattr *attr;
 
-	nl_for_each_nested(attr, adt) {
+	mnl_attr_for_each_nested(attr, adt) {
 		if (set->nr == r->cap) {
 			size_t cap = r->cap ? r->cap * 2 : 64;
 			struct ipset_entry *more = realloc(set->entry, cap * sizeof(*more));
 
 			if (!more)
-				return NL_FAILED;
+				return MNL_CB_ERROR;
 			set->entry = more;
 			r->cap = cap;
 		}
 		read_entry(&set->entry[set->nr++], attr);
 	}
-	return NL_MORE;
+	return MNL_CB_OK;
 }
 
 static int set_cb(const struct nlmsghdr *nlh, void *data)
 {
 	struct reading *r = data;
 	const struct nlattr *attr;
-	int ret = NL_MORE;
+	int ret = MNL_CB_OK;
 
-	nl_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
-		switch (nl_type(attr)) {
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
+		switch (mnl_attr_get_type(attr)) {
 		case IPSET_ATTR_TYPENAME:
 			copy_string(r->set->type, sizeof(r->set->type), attr);
 			break;
 		case IPSET_ATTR_FAMILY:
-			r->set->family = nl_u8(attr);
+			r->set->family = mnl_attr_get_u8(attr);
 			break;
 		case IPSET_ATTR_DATA:
 			read_header(r->set, attr);
 			break;
 		case IPSET_ATTR_ADT:
-			if (read_entries(r, attr) == NL_FAILED)
-				ret = NL_FAILED;
+			if (read_entries(r, attr) == MNL_CB_ERROR)
+				ret = MNL_CB_ERROR;
 			break;
 		}
 	}
@@ -212,7 +212,7 @@ static int set_cb(const struct nlmsghdr *nlh, void *data)
 
 int ipset_read(const char *name, bool header, struct ipset *set)
 {
-	int nl = nl_open(NETLINK_NETFILTER, 0);
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	struct reading r = { .set = set };
 	char *buf = malloc(DUMP_SIZE);
 	struct nlmsghdr *nlh;
@@ -223,32 +223,32 @@ int ipset_read(const char *name, bool header, struct ipset *set)
 
 	memset(set, 0, sizeof(*set));
 	set->mask = 0xffffffffu;
-	if (nl < 0 || !buf)
+	if (!nl || !buf || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID))
 		goto out;
-	nlh = nl_header(buf);
+	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = NFNL_SUBSYS_IPSET << 8 | IPSET_CMD_LIST;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_DUMP;
 	nlh->nlmsg_seq = seq;
-	nfg = nl_extra(nlh, sizeof(*nfg));
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
 	nfg->nfgen_family = AF_INET;
 	nfg->version = NFNETLINK_V0;
-	nl_put_u8(nlh, IPSET_ATTR_PROTOCOL, IPSET_PROTOCOL);
-	nl_put_str(nlh, IPSET_ATTR_SETNAME, name);
+	mnl_attr_put_u8(nlh, IPSET_ATTR_PROTOCOL, IPSET_PROTOCOL);
+	mnl_attr_put_strz(nlh, IPSET_ATTR_SETNAME, name);
 	if (header)
-		nl_put_u32(nlh, IPSET_ATTR_FLAGS, htonl(IPSET_FLAG_LIST_HEADER));
-	if (nl_send(nl, nlh, nlh->nlmsg_len) < 0)
+		mnl_attr_put_u32(nlh, IPSET_ATTR_FLAGS, htonl(IPSET_FLAG_LIST_HEADER));
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
 		goto out;
 	do {
-		len = nl_recv(nl, buf, DUMP_SIZE);
-		ret = len < 0 ? -1 : nl_run(buf, len, seq, set_cb, &r);
+		len = mnl_socket_recvfrom(nl, buf, DUMP_SIZE);
+		ret = len < 0 ? -1 : mnl_cb_run(buf, len, seq, mnl_socket_get_portid(nl), set_cb, &r);
 	} while (ret > 0);
 out:
 	ret = ret < 0 ? -(errno ?: EIO) : set->type[0] ? 0 : -ENOENT;
 	if (ret)
 		ipset_free(set);
 	free(buf);
-	if (nl >= 0)
-		close(nl);
+	if (nl)
+		mnl_socket_close(nl);
 	return ret;
 }
 

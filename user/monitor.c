@@ -16,12 +16,12 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
 #include "cmd.h"
 #include "instance_int.h"
 #include "lower.h"
-#include "netlink.h"
 #include "sets.h"
 
 #define SETS_PERIOD_MS	1000
@@ -33,7 +33,7 @@ static int link_event(const struct nlmsghdr *nlh, void *data)
 
 	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
 		*seen = true;
-	return NL_MORE;
+	return MNL_CB_OK;
 }
 
 static int refresh_once(void)
@@ -103,11 +103,11 @@ int refresh_main(int argc, char **argv)
 int monitor_main(int argc, char **argv)
 {
 	char buf[16384];
-	int nl = nl_open(NETLINK_ROUTE, RTMGRP_LINK);
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	long long next;
 	ssize_t len;
 
-	if (nl < 0) {
+	if (!nl || mnl_socket_bind(nl, RTMGRP_LINK, MNL_SOCKET_AUTOPID)) {
 		fprintf(stderr, "bpf-iptables: rtnetlink: %s\n", strerror(errno));
 		return STATUS_OTHER;
 	}
@@ -115,7 +115,7 @@ int monitor_main(int argc, char **argv)
 		return STATUS_OTHER;
 	next = now_ms() + SETS_PERIOD_MS;
 	for (;;) {
-		struct pollfd fd = { .fd = nl, .events = POLLIN };
+		struct pollfd fd = { .fd = mnl_socket_get_fd(nl), .events = POLLIN };
 		long long left = next - now_ms();
 		bool seen = false;
 
@@ -125,7 +125,7 @@ int monitor_main(int argc, char **argv)
 		}
 		if (!poll(&fd, 1, left))
 			continue;
-		len = nl_recv(nl, buf, sizeof(buf));
+		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS)
@@ -133,11 +133,11 @@ int monitor_main(int argc, char **argv)
 		else if (len < 0)
 			break;
 		else
-			nl_run(buf, len, 0, link_event, &seen);
+			mnl_cb_run(buf, len, 0, 0, link_event, &seen);
 		if (seen && refresh_once())
 			fprintf(stderr, "bpf-iptables: monitor: some interface is not covered\n");
 	}
 	fprintf(stderr, "bpf-iptables: monitor: rtnetlink: %s\n", strerror(errno));
-	close(nl);
+	mnl_socket_close(nl);
 	return STATUS_OTHER;
 }

@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
+#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -38,13 +38,13 @@
 static struct nlmsghdr *message(struct batch *b, __u16 type, __u16 flags, __u8 family,
 				__u16 res_id)
 {
-	struct nlmsghdr *nlh = nl_header(b->buf + b->len);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(b->buf + b->len);
 	struct nfgenmsg *nfg;
 
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	nlh->nlmsg_seq = b->seq++;
-	nfg = nl_extra(nlh, sizeof(*nfg));
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
 	nfg->nfgen_family = family;
 	nfg->version = NFNETLINK_V0;
 	nfg->res_id = htons(res_id);
@@ -55,7 +55,7 @@ static struct nlmsghdr *message(struct batch *b, __u16 type, __u16 flags, __u8 f
 /* The message is complete. */
 static void put(struct batch *b, const struct nlmsghdr *nlh)
 {
-	b->len += NLMSG_ALIGN(nlh->nlmsg_len);
+	b->len += MNL_ALIGN(nlh->nlmsg_len);
 }
 
 static struct nlmsghdr *nft(struct batch *b, int type, __u16 flags)
@@ -67,7 +67,7 @@ static void table(struct batch *b, int type, __u16 flags)
 {
 	struct nlmsghdr *nlh = nft(b, type, flags);
 
-	nl_put_str(nlh, NFTA_TABLE_NAME, TABLE);
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, TABLE);
 	put(b, nlh);
 }
 
@@ -75,8 +75,8 @@ static struct nlmsghdr *chain(struct batch *b, const char *name)
 {
 	struct nlmsghdr *nlh = nft(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
 
-	nl_put_str(nlh, NFTA_CHAIN_TABLE, TABLE);
-	nl_put_str(nlh, NFTA_CHAIN_NAME, name);
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, TABLE);
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, name);
 	return nlh;
 }
 
@@ -88,41 +88,41 @@ void nft_chain(struct batch *b, const char *name)
 void nft_base_chain(struct batch *b, const char *name, __u32 hooknum, __s32 priority)
 {
 	struct nlmsghdr *nlh = chain(b, name);
-	struct nlattr *hook = nl_nest(nlh, NFTA_CHAIN_HOOK);
+	struct nlattr *hook = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
 
-	nl_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(hooknum));
-	nl_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl(priority));
-	nl_nest_end(nlh, hook);
-	nl_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
-	nl_put_str(nlh, NFTA_CHAIN_TYPE, "filter");
+	mnl_attr_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(hooknum));
+	mnl_attr_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl(priority));
+	mnl_attr_nest_end(nlh, hook);
+	mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, "filter");
 	put(b, nlh);
 }
 
 void nft_rule(struct batch *b, struct nft_rule *r, const char *name)
 {
 	r->nlh = nft(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
-	nl_put_str(r->nlh, NFTA_RULE_TABLE, TABLE);
-	nl_put_str(r->nlh, NFTA_RULE_CHAIN, name);
-	r->list = nl_nest(r->nlh, NFTA_RULE_EXPRESSIONS);
+	mnl_attr_put_strz(r->nlh, NFTA_RULE_TABLE, TABLE);
+	mnl_attr_put_strz(r->nlh, NFTA_RULE_CHAIN, name);
+	r->list = mnl_attr_nest_start(r->nlh, NFTA_RULE_EXPRESSIONS);
 }
 
 void nft_rule_end(struct batch *b, struct nft_rule *r)
 {
-	nl_nest_end(r->nlh, r->list);
+	mnl_attr_nest_end(r->nlh, r->list);
 	put(b, r->nlh);
 }
 
 void nft_expr(struct nft_rule *r, const char *name)
 {
-	r->elem = nl_nest(r->nlh, NFTA_LIST_ELEM);
-	nl_put_str(r->nlh, NFTA_EXPR_NAME, name);
-	r->data = nl_nest(r->nlh, NFTA_EXPR_DATA);
+	r->elem = mnl_attr_nest_start(r->nlh, NFTA_LIST_ELEM);
+	mnl_attr_put_strz(r->nlh, NFTA_EXPR_NAME, name);
+	r->data = mnl_attr_nest_start(r->nlh, NFTA_EXPR_DATA);
 }
 
 void nft_expr_end(struct nft_rule *r)
 {
-	nl_nest_end(r->nlh, r->data);
-	nl_nest_end(r->nlh, r->elem);
+	mnl_attr_nest_end(r->nlh, r->data);
+	mnl_attr_nest_end(r->nlh, r->elem);
 }
 
 /* Load @key of the connection into a register, and leave it there. */
@@ -132,8 +132,8 @@ static void look_at(struct batch *b, __u32 key)
 
 	nft_rule(b, &r, TRACK);
 	nft_expr(&r, "ct");
-	nl_put_u32(r.nlh, NFTA_CT_DREG, htonl(NFT_REG_1));
-	nl_put_u32(r.nlh, NFTA_CT_KEY, htonl(key));
+	mnl_attr_put_u32(r.nlh, NFTA_CT_DREG, htonl(NFT_REG_1));
+	mnl_attr_put_u32(r.nlh, NFTA_CT_KEY, htonl(key));
 	nft_expr_end(&r);
 	nft_rule_end(b, &r);
 }
@@ -142,32 +142,34 @@ static void look_at(struct batch *b, __u32 key)
  * The first answer decides: an error, of whatever message, comes before the
  * acknowledgement of the last one (nfnetlink_rcv_batch(), net/netfilter/nfnetlink.c).
  */
-static int answer(int nl)
+static int answer(struct mnl_socket *nl)
 {
 	char buf[8192];
 	const struct nlmsghdr *nlh = (const void *)buf;
 	const struct nlmsgerr *e;
-	ssize_t len = nl_recv(nl, buf, sizeof(buf));
+	ssize_t len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 	int left = len;
 
 	if (len < 0)
 		return -errno;
-	if (!NLMSG_OK(nlh, left) || nlh->nlmsg_type != NLMSG_ERROR)
+	if (!mnl_nlmsg_ok(nlh, left) || nlh->nlmsg_type != NLMSG_ERROR)
 		return -EBADMSG;
-	e = NLMSG_DATA(nlh);
+	e = mnl_nlmsg_get_payload(nlh);
 	return e->error;
 }
 
 static int send_batch(struct batch *b)
 {
-	int nl = nl_open(NETLINK_NETFILTER, 0), err;
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	int err;
 
-	if (nl < 0)
+	if (!nl)
 		return -errno;
-	err = nl_send(nl, b->buf, b->len) ? -errno : 0;
+	err = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) ||
+	      mnl_socket_sendto(nl, b->buf, b->len) < 0 ? -errno : 0;
 	if (!err)
 		err = answer(nl);
-	close(nl);
+	mnl_socket_close(nl);
 	return err;
 }
 

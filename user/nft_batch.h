@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <linux/types.h>
 
-#include "netlink.h"
+struct nlattr;
+struct nlmsghdr;
 
 /* struct batch - messages one behind the other in @buf */
 struct batch {

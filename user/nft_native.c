@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
@@ -27,9 +28,9 @@ static void ask(struct batch *b, struct nft_rule *r, const char *chain, int ask_
 
 	nft_rule(b, r, chain);
 	nft_expr(r, "match");
-	nl_put_str(r->nlh, NFTA_MATCH_NAME, "bpf");
-	nl_put_u32(r->nlh, NFTA_MATCH_REV, htonl(1));
-	nl_put(r->nlh, NFTA_MATCH_INFO, sizeof(info), &info);
+	mnl_attr_put_strz(r->nlh, NFTA_MATCH_NAME, "bpf");
+	mnl_attr_put_u32(r->nlh, NFTA_MATCH_REV, htonl(1));
+	mnl_attr_put(r->nlh, NFTA_MATCH_INFO, sizeof(info), &info);
 	nft_expr_end(r);
 }
 
@@ -39,14 +40,14 @@ static void verdict(struct nft_rule *r, __s32 code, const char *chain)
 	struct nlattr *data, *v;
 
 	nft_expr(r, "immediate");
-	nl_put_u32(r->nlh, NFTA_IMMEDIATE_DREG, htonl(NFT_REG_VERDICT));
-	data = nl_nest(r->nlh, NFTA_IMMEDIATE_DATA);
-	v = nl_nest(r->nlh, NFTA_DATA_VERDICT);
-	nl_put_u32(r->nlh, NFTA_VERDICT_CODE, htonl(code));
+	mnl_attr_put_u32(r->nlh, NFTA_IMMEDIATE_DREG, htonl(NFT_REG_VERDICT));
+	data = mnl_attr_nest_start(r->nlh, NFTA_IMMEDIATE_DATA);
+	v = mnl_attr_nest_start(r->nlh, NFTA_DATA_VERDICT);
+	mnl_attr_put_u32(r->nlh, NFTA_VERDICT_CODE, htonl(code));
 	if (chain)
-		nl_put_str(r->nlh, NFTA_VERDICT_CHAIN, chain);
-	nl_nest_end(r->nlh, v);
-	nl_nest_end(r->nlh, data);
+		mnl_attr_put_strz(r->nlh, NFTA_VERDICT_CHAIN, chain);
+	mnl_attr_nest_end(r->nlh, v);
+	mnl_attr_nest_end(r->nlh, data);
 	nft_expr_end(r);
 }
 
@@ -63,17 +64,17 @@ static void ask_go(struct batch *b, int ask_fd, const char *from, __s32 code, co
 static void meta_mark(struct nft_rule *r, __u16 reg_attr)
 {
 	nft_expr(r, "meta");
-	nl_put_u32(r->nlh, NFTA_META_KEY, htonl(NFT_META_MARK));
-	nl_put_u32(r->nlh, reg_attr, htonl(NFT_REG32_00));
+	mnl_attr_put_u32(r->nlh, NFTA_META_KEY, htonl(NFT_META_MARK));
+	mnl_attr_put_u32(r->nlh, reg_attr, htonl(NFT_REG32_00));
 	nft_expr_end(r);
 }
 
 static void value(struct nft_rule *r, __u16 attr, __u32 v)
 {
-	struct nlattr *data = nl_nest(r->nlh, attr);
+	struct nlattr *data = mnl_attr_nest_start(r->nlh, attr);
 
-	nl_put(r->nlh, NFTA_DATA_VALUE, sizeof(v), &v);
-	nl_nest_end(r->nlh, data);
+	mnl_attr_put(r->nlh, NFTA_DATA_VALUE, sizeof(v), &v);
+	mnl_attr_nest_end(r->nlh, data);
 }
 
 /* meta mark set meta mark xor @bits, in host byte order as the mark is */
@@ -81,9 +82,9 @@ static void flip(struct nft_rule *r, __u32 bits)
 {
 	meta_mark(r, NFTA_META_DREG);
 	nft_expr(r, "bitwise");
-	nl_put_u32(r->nlh, NFTA_BITWISE_SREG, htonl(NFT_REG32_00));
-	nl_put_u32(r->nlh, NFTA_BITWISE_DREG, htonl(NFT_REG32_00));
-	nl_put_u32(r->nlh, NFTA_BITWISE_LEN, htonl(sizeof(bits)));
+	mnl_attr_put_u32(r->nlh, NFTA_BITWISE_SREG, htonl(NFT_REG32_00));
+	mnl_attr_put_u32(r->nlh, NFTA_BITWISE_DREG, htonl(NFT_REG32_00));
+	mnl_attr_put_u32(r->nlh, NFTA_BITWISE_LEN, htonl(sizeof(bits)));
 	value(r, NFTA_BITWISE_MASK, ~0u);
 	value(r, NFTA_BITWISE_XOR, bits);
 	nft_expr_end(r);
@@ -113,8 +114,8 @@ static void store(struct nft_rule *r)
 {
 	meta_mark(r, NFTA_META_DREG);
 	nft_expr(r, "ct");
-	nl_put_u32(r->nlh, NFTA_CT_KEY, htonl(NFT_CT_MARK));
-	nl_put_u32(r->nlh, NFTA_CT_SREG, htonl(NFT_REG32_00));
+	mnl_attr_put_u32(r->nlh, NFTA_CT_KEY, htonl(NFT_CT_MARK));
+	mnl_attr_put_u32(r->nlh, NFTA_CT_SREG, htonl(NFT_REG32_00));
 	nft_expr_end(r);
 }
 
@@ -143,8 +144,8 @@ static void refuse(struct batch *b, int ask_fd)
 	for (int i = 0; i < NATIVE_REJECTS; i++) {
 		ask(b, &r, "refuse", ask_fd);
 		nft_expr(&r, "reject");
-		nl_put_u32(r.nlh, NFTA_REJECT_TYPE, htonl(how[kind_at[i]].type));
-		nl_put_u8(r.nlh, NFTA_REJECT_ICMP_CODE, how[kind_at[i]].code);
+		mnl_attr_put_u32(r.nlh, NFTA_REJECT_TYPE, htonl(how[kind_at[i]].type));
+		mnl_attr_put_u8(r.nlh, NFTA_REJECT_ICMP_CODE, how[kind_at[i]].code);
 		nft_expr_end(&r);
 		nft_rule_end(b, &r);
 	}
