@@ -96,7 +96,7 @@ static int run_job(struct lab *lab, struct instance **inp, const struct job *job
 	/* The restore may have grown the instance: open it anew. */
 	instance_close(*inp);
 	*inp = NULL;
-	err = instance_open(inp, false);
+	err = pair_open(inp);
 	if (!err)
 		err = instance_load(*inp, &want);
 	for (i = 0; i < job->packets && !err; i++) {
@@ -195,7 +195,7 @@ static int one_mode(struct lab *lab, const char *me, const struct opts *o, enum 
 
 	err = instance_init(mode, 0, 0, false);
 	if (!err)
-		err = instance_open(&in, false);
+		err = pair_open(&in);
 	if (err)
 		return err;
 	for (seed = o->seed; sum->pairs < goal && bad < 3; seed++) {

@@ -72,7 +72,7 @@ static bool differs(const struct lab *lab, struct instance **in, const char *tex
 		return false;
 	instance_close(*in);
 	*in = NULL;
-	if (instance_open(in, false) || instance_load(*in, &want))
+	if (pair_open(in) || instance_load(*in, &want))
 		return false;
 	bad = pair_run(lab, *in, want, t, &res, &sum, report) > 0;
 	bad |= pair_compare(*in, want, report) > 0;

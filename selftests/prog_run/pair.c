@@ -30,6 +30,15 @@ static const char *const spoil_name[NR_SPOILS] = {
 
 static const char *const hook_name[NR_HOOKS] = { "INPUT", "FORWARD", "OUTPUT" };
 
+int pair_open(struct instance **in)
+{
+	int err = instance_open(in, false);
+
+	if (!err)
+		generation_programs(*in, &(*in)->gen);
+	return err;
+}
+
 int pair_restore(const char *text)
 {
 	char path[] = "/tmp/bpfipt-diff.XXXXXX";

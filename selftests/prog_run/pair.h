@@ -63,6 +63,9 @@ int pair_run(const struct lab *lab, struct instance *in, struct ruleset *want,
 /* pair_compare() - counters in force against @want's. Return: how many differ */
 unsigned int pair_compare(struct instance *in, const struct ruleset *want, bool report);
 
+/* pair_open() - the instance in force, with its programs. Return: 0 or -errno */
+int pair_open(struct instance **in);
+
 /* pair_restore() - load text with the real command. Return: 0; -EOPNOTSUPP: a rule
  * is refused by name; -EINVAL: anything else */
 int pair_restore(const char *text);

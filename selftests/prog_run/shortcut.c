@@ -76,7 +76,7 @@ static int restore(const char *rules, unsigned int more)
 	if (!err) {
 		instance_close(in);
 		in = NULL;
-		err = instance_open(&in, false);
+		err = pair_open(&in);
 	}
 	return err;
 }
