@@ -3,14 +3,14 @@
 #
 # soak.sh - the long differential run, hook by hook, and its record
 #
-#	tools/soak.sh [HOOK...]		default: tc xdp netfilter
+#	tools/soak.sh [HOOK...]		default: tc xdp netfilter hybrid
 #
 # Four kinds of comparison, each a row of Documentation/soak.csv (date, commit, kernel,
 # hook, what, seed, rulesets, packets, differences, seconds); a row is added for every
 # run and never edited:
 #
 #	oracle	the loaded programs against the linear oracle: under BPF_PROG_TEST_RUN
-#		(prog_run/differential), at netfilter real packets (oracle_vs_kernel)
+#		(prog_run/differential), at netfilter and hybrid real packets (oracle_vs_kernel)
 #	twins	random rulesets and frames against iptables-legacy (topo/random.sh)
 #	states	conntrack of tc and xdp (one row for both) against the kernel's, packet by packet,
 #		in each of the labs of prog_run/ct_fuzz: forward, host, lo
@@ -58,8 +58,8 @@ record() {
 oracle() {
 	local start=$SECONDS n
 
-	if [ "$1" = netfilter ]; then
-		"$BUILD/selftests/prog_run/oracle_vs_kernel" --subject netfilter --rulesets 700 \
+	if [ "$1" = netfilter ] || [ "$1" = hybrid ]; then
+		"$BUILD/selftests/prog_run/oracle_vs_kernel" --subject "$1" --rulesets 700 \
 			--packets $((PACKETS / 700 + 1)) --seed "$SEED" >"$TMP/out" 2>&1
 		n=$(sed -n 's/^# \([0-9]*\) rulesets, .*/\1/p' "$TMP/out")
 		record "$1" oracle "$n" $((n * (PACKETS / 700 + 1))) "$(differences)" "$start"
@@ -99,11 +99,10 @@ real() {
 		"$(differences)" "$start"
 }
 
-[ $# -gt 0 ] || set -- tc xdp netfilter
+[ $# -gt 0 ] || set -- tc xdp netfilter hybrid
 for hook; do
 	for kind in $KINDS; do
 		case $kind:$hook in
-		oracle:hybrid) ;;
 		oracle:*) oracle "$hook" ;;
 		states:tc) states ;;
 		twins:*) twins "$hook" ;;

@@ -6,12 +6,14 @@
  * read back from the kernel as binary entries, and random packets meet them at INPUT,
  * FORWARD or OUTPUT. So the oracle is proved. Then the same with our own restore and
  * the netfilter hook (subject "netfilter"): BPF_PROG_TEST_RUN gives such a program
- * neither interfaces nor a mark, so it meets the packets where they meet iptables. Every rule's and policy's counters must grow as the oracle says, and the
- * number of frames that leave (the sendto() result at OUTPUT) must be the number it
- * accepts. One hook per ruleset, so that what the stack answers counts elsewhere.
+ * neither interfaces nor a mark, so it meets the packets where they meet iptables; and
+ * with a driver's program in front (subject "hybrid"), which must have dropped some.
+ * Every rule's and policy's counters must grow as the oracle says, and the number of
+ * frames that leave (the sendto() result at OUTPUT) must be the number it accepts. One
+ * hook per ruleset, so that what the stack answers counts elsewhere.
  *
  *	oracle_vs_kernel [--seed S] [--rulesets N] [--packets N] [--rules MAX]
- *			 [--subject legacy|netfilter]
+ *			 [--subject legacy|netfilter|hybrid]
  *
  * Ruleset i of a run has seed S + i.
  */
@@ -23,7 +25,10 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
+#include "../../progs/abi/counters.h"
 #include "pair.h"
 #include "counts.h"
 #include "kernel_table.h"
@@ -65,9 +70,34 @@ static int netfilter_open(void)
 	return instance_init(MODE_NETFILTER, 0, 0, false);
 }
 
+static int hybrid_open(void)
+{
+	return instance_init(MODE_HYBRID, 0, 0, false);
+}
+
 static void netfilter_close(void)
 {
 	instance_remove();
+}
+
+/* What the driver's program has dropped. */
+static unsigned long early_drops(void)
+{
+	__u64 count[libbpf_num_possible_cpus()];
+	struct instance *in = NULL;
+	__u32 key = EV_EARLY;
+	unsigned long sum = 0;
+	int fd;
+
+	if (instance_peek(&in) || !in)
+		return 0;
+	fd = pins_open("%s/g%d/map-events", in->dir, in->gen.number);
+	if (!bpf_map_lookup_elem(fd, &key, count))
+		for (size_t i = 0; i < sizeof(count) / sizeof(*count); i++)
+			sum += count[i];
+	close(fd);
+	instance_close(in);
+	return sum;
 }
 
 static int netfilter_read(struct ruleset **rs)
@@ -85,6 +115,7 @@ static const struct subject subjects[] = {
 	{ "legacy", legacy_open, legacy_close, lab_restore, kernel_table_read, 0 },
 	{ "netfilter", netfilter_open, netfilter_close, pair_restore, netfilter_read,
 	  GEN_NO_MARK },
+	{ "hybrid", hybrid_open, netfilter_close, pair_restore, netfilter_read, GEN_NO_MARK },
 };
 
 /* What the oracle expects of the ruleset so far: added up in @rs itself. */
@@ -277,6 +308,8 @@ out:
 static unsigned int one_subject(const char *me, const struct opts *o, int *n)
 {
 	struct totals all = { 0 };
+	bool hybrid = !strcmp(subject->name, "hybrid");
+	unsigned long early;
 	unsigned int i, bad = 0;
 	struct lab lab;
 	bool hits;
@@ -297,6 +330,7 @@ static unsigned int one_subject(const char *me, const struct opts *o, int *n)
 		       " --rulesets 1 --packets %u --rules %u\n", me, subject->name,
 		       (uint64_t)o->seed + i, o->packets, o->rules);
 	}
+	early = early_drops();
 	subject->close();
 	lab_leave(&lab);
 	hits = all.hits > i && all.hotdrops;
@@ -305,7 +339,10 @@ static unsigned int one_subject(const char *me, const struct opts *o, int *n)
 	printf("%s %d - oracle and %s agree on verdicts and counters (%u rulesets)\n",
 	       bad ? "not ok" : "ok", ++*n, subject->name, i);
 	printf("%s %d - packets hit rules\n", hits ? "ok" : "not ok", ++*n);
-	return (bad != 0) + !hits;
+	if (hybrid)
+		printf("%s %d - the driver's program dropped some (%lu)\n", early ? "ok" : "not ok",
+		       ++*n, early);
+	return (bad != 0) + !hits + (hybrid && !early);
 }
 
 int main(int argc, char **argv)
