@@ -16,7 +16,7 @@
  * which are empty where this tool stands in.
  *
  * The link belongs to the network namespace of the thread that makes it, and holds
- * it: a namespace goes only after bpf-iptables-clean, or when its pins are removed.
+ * it: a deleted namespace goes when reap.c has found it.
  */
 #include <net/if.h>
 #include <errno.h>

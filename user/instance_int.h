@@ -118,6 +118,9 @@ void pins_unlink(const char *path);		/* of a link, which is detached */
 void pins_prune(void);				/* instances of namespaces that are gone */
 int pins_open(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* reap.c */
+bool reap_is_orphan(const char *dir);
+
 /* loader.c */
 int generation_create(struct instance *in, int number, const struct tier *tier,
 		      const struct generation *share, struct generation *gen);

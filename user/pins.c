@@ -247,18 +247,18 @@ int pins_mark(const struct instance *in)
 	return err;
 }
 
-/* A link of the netfilter hook holds its namespace: only pins_mark() can tell. */
+/* pins_mark() tells, where no netfilter link holds the namespace: reap.c. */
 static bool instance_is_dead(const char *dir)
 {
 	int fd = pins_open("%s/links/lo", dir);
 	__u32 zero = 0, lo;
-	bool dead;
+	bool dead = false;
 
-	if (fd < 0)
-		return false;
-	dead = bpf_map_lookup_elem(fd, &zero, &lo) && errno == ENOENT;
-	close(fd);
-	return dead;
+	if (fd >= 0) {
+		dead = bpf_map_lookup_elem(fd, &zero, &lo) && errno == ENOENT;
+		close(fd);
+	}
+	return dead || reap_is_orphan(dir);
 }
 
 /* pins_prune() - remove what namespaces that no longer exist have left behind */

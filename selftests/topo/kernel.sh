@@ -91,9 +91,9 @@ for hook in netfilter hybrid; do
 	fw -clean
 done
 # The most that a ruleset can ask for: the objects' own knobs leave nothing out.
-for obj in tc xdp early netfilter; do
+for obj in tc xdp early netfilter refs; do
 	text="$obj: every program loads with every part"
-	if [ $obj = netfilter ] && [ "$(says netfilter-links)" = no ]; then
+	if [[ $obj = netfilter || $obj = refs ]] && [ "$(says netfilter-links)" = no ]; then
 		tap_skip "$text" "no netfilter links"
 	else
 		tap_check "$text" "$BUILD/verstat" "$BUILD/$obj.bpf.o"

@@ -55,4 +55,38 @@ done
 tap_same "no pins are left" "" "$(ls -d "${PIN_DIRS[@]}" 2>/dev/null)"
 in_ns "$BPFIPT" -A FORWARD -p udp --dport 1 -j DROP
 tap_refused "and it can begin again" reaches 1
+
+# A namespace that was deleted, but for a process in it, then a socket: it is as good as
+# alive. With nobody in it the next init or clean, anywhere, takes its instance away; a
+# netfilter link alone would keep it for ever.
+N=$(ns_name g)
+ns_add "$N"
+pins=$(ns_pins "$N")
+PIN_DIRS+=("$pins")
+tap_check "an instance to leave behind" ns_exec "$N" "$BPFIPT-init" --hook "$HOOK"
+ns_exec "$N" "$BPFIPT" -A INPUT -s 192.0.2.1 -j MARK --set-mark 1
+mkfifo "$TMP/go"
+ns_spawn "$N" python3 -c '
+import ctypes, os, socket, sys, time
+kept = socket.socket()
+print("there", flush=True)
+open(sys.argv[1]).read()
+fd = os.open("/proc/%s/ns/net" % os.getppid(), os.O_RDONLY)
+ctypes.CDLL(None).setns(fd, 0)
+os.close(fd)
+print("socket", flush=True)
+time.sleep(600)' "$TMP/go" >"$TMP/said"
+busywait 20 grep -q there "$TMP/said"
+ip netns del "$N"
+# shellcheck disable=SC2317 # called through busywait
+reaped() {
+	in_ns "$BPFIPT-init" --hook "$HOOK" >/dev/null 2>&1
+	[ ! -e "$pins" ]
+}
+tap_refused "deleted, with a process in it: its instance stays" reaped
+echo >"$TMP/go"
+busywait 20 grep -q socket "$TMP/said"
+tap_refused "with a socket: so too" reaped
+kill "$SPAWNED"
+tap_check "with nobody in it it goes" busywait 20 reaped
 tap_done
