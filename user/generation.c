@@ -187,9 +187,10 @@ void generation_programs(const struct instance *in, struct generation *gen)
 		[GEN_NF_PROGS] = "map-nf_progs",
 	};
 
+	if (gen->fd[GEN_EGRESS] >= 0 || gen->fd[GEN_NETFILTER] >= 0)
+		return;		/* of any hook one is there */
 	for (int i = 0; i < NR_GEN_FDS; i++)
-		if (gen->fd[i] < 0)
-			gen->fd[i] = pins_open("%s/g%d/%s", in->dir, gen->number, pin[i]);
+		gen->fd[i] = pins_open("%s/g%d/%s", in->dir, gen->number, pin[i]);
 }
 
 static void unmap(struct part *part)

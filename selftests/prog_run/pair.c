@@ -179,6 +179,7 @@ static int run_program(const struct lab *lab, struct instance *in, const struct 
 	int fd;
 
 	memset(said, 0, sizeof(*said));
+	generation_programs(in, &in->gen);
 	if (in->mode == MODE_XDP && t->hook != HOOK_OUTPUT) {
 		run.ctx_in = &xdp;
 		run.ctx_size_in = sizeof(xdp);

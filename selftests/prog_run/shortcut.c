@@ -108,6 +108,7 @@ static long run(bool reply, int dev, __u16 port, unsigned int repeat)
 	gen_pkt_sum(&p);
 	opts.data_size_in = lab_frame(&lab, &p, frame);
 	xdp.data_end = opts.data_size_in;
+	generation_programs(in, &in->gen);
 	opts.ctx_in = is_xdp ? (void *)&xdp : &skb;
 	opts.ctx_size_in = is_xdp ? sizeof(xdp) : sizeof(skb);
 	if (bpf_prog_test_run_opts(is_xdp ? in->gen.fd[GEN_XDP] : in->gen.fd[GEN_INGRESS], &opts))
