@@ -276,6 +276,27 @@ else
 	same_counters "each counted"
 fi
 
+# --- at an odd offset: a wrong checksum, written behind GRO or before it
+rules <<<""
+both -A INPUT $SYN -j TCPMSS --set-mss 700
+for w in ref dut; do
+	ns_exec "${NS[$w.r]}" ethtool -K eth0 gro on >/dev/null 2>&1
+	ns_spawn "${NS[$w.r]}" nc -lk 81 >/dev/null 2>&1
+	busywait 20 eval 'ns_exec "${NS[$w.r]}" ss -Htln | grep -q :81'
+done
+# answered WORLD OPTIONS - does a SYN with them get its SYN-ACK?
+answered() {
+	world_inject "$1" <(echo "c tcp $C:$((++SPORT)) $R:81 flags=S topt=$2") "$TMP/$1.rx"
+	grep -c '^1 c' "$TMP/$1.rx"
+}
+SPORT=2000
+tap_same "an even offset: answered" "1 1" "$(answered ref 0101020405b40101) $(answered dut 0101020405b40101)"
+tap_same "an odd one: by iptables, and at tc" "1 $([ "$DUT$HOOK" = bpfxdp ] && echo 0 || echo 1)" \
+	"$(answered ref 01020405b4010101) $(answered dut 01020405b4010101)"
+for w in ref dut; do
+	ns_exec "${NS[$w.r]}" ethtool -K eth0 gro off >/dev/null 2>&1
+done
+
 # --- a connection, through it and from the router itself
 for w in ref dut; do
 	world_stack "${NS[$w.c]}" c0 $C 10.1.0.1 02:00:00:00:01:01
