@@ -67,7 +67,8 @@ static void put_u32(struct gen *g)
 /* Also from the packet's own head, where bytes are known: "E\0". */
 static void put_string(struct gen *g)
 {
-	unsigned int n = chance(g, 5) ? 1 + below(g, 128) : 1 + below(g, chance(g, 70) ? 4 : 12);
+	/* libxt_string takes 127 bytes in this notation, 128 in the other. */
+	unsigned int n = chance(g, 5) ? 1 + below(g, 127) : 1 + below(g, chance(g, 70) ? 4 : 12);
 	unsigned int letters = chance(g, 60) ? 1 + below(g, 3) : 5, from;
 
 	fprintf(g->f, " -m string %s--hex-string \"|", maybe_not(g, 20));
