@@ -31,91 +31,7 @@
 
 #include "../progs/abi/image.h"
 #include "image.h"
-#include "vectors.h"
-
-#define NONE	0xffffffffu
-
-/*
- * struct node - @mask's bits have a child each, at child[at..]
- * @pop:  positions below it
- * @word: where the image holds it, 0: not yet
- */
-struct node {
-	__u64 mask;
-	__u64 hash;
-	__u64 at;
-	__u32 pop;
-	__u32 word;
-};
-
-/*
- * struct level - all nodes of one level
- * Mids have leaf words for children, roots have ids of mids.
- * @slot:  open-addressed hash table of node ids, NONE free
- * @words: image words of all nodes
- */
-struct level {
-	struct node *node;
-	__u32 nr;
-	__u32 cap;
-	__u64 *child;
-	size_t nr_child;
-	size_t cap_child;
-	__u32 *slot;
-	__u32 slot_mask;
-	size_t words;
-	bool roots;
-};
-
-/* struct memo - intersections of mids already made: (a << 32 | b) -> id */
-struct memo {
-	struct {
-		__u64 pair;
-		__u32 id;
-		__u32 used;
-	} *slot;
-	__u32 mask;
-	__u32 nr;
-};
-
-struct vectors {
-	struct level mid;
-	struct level root;
-	struct memo memo;
-};
-
-/*
- * struct sweep
- * @bits, @term: leaf words and each one's term in its mid's hash
- * @mid:	 per root bit: the mid under change
- * @child, @root_term: ids of the mids as last interned, and their hash terms
- * @dirty:	 mids toggled since
- */
-struct sweep {
-	struct vectors *v;
-	__u64 *bits;
-	__u64 *term;
-	struct {
-		__u64 mask;
-		__u64 hash;
-		__u64 dirty;
-	} mid[64];
-	__u64 child[64];
-	__u64 root_term[64];
-	__u64 root_mask;
-	__u64 root_hash;
-	__u64 dirty;
-};
-
-/* Finaliser of MurmurHash3 (public domain, A. Appleby), over a child and its place. */
-static __u64 mix(unsigned int i, __u64 child)
-{
-	__u64 x = child + (i + 1) * 0x9e3779b97f4a7c15ull;
-
-	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdull;
-	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ull;
-	return x ^ (x >> 33);
-}
+#include "vectors_int.h"
 
 static int level_rehash(struct level *l, __u32 slots)
 {
@@ -174,9 +90,8 @@ static bool node_is(const struct level *l, const struct node *n, __u64 mask, con
 	return true;
 }
 
-/* The node with children dense[i] for the bits i of @mask: found, or made. */
-static int level_intern(struct vectors *v, struct level *l, __u64 mask, const __u64 *dense,
-			__u64 hash, __u32 *id)
+int level_intern(struct vectors *v, struct level *l, __u64 mask, const __u64 *dense,
+		 __u64 hash, __u32 *id)
 {
 	struct node *n;
 	__u32 i;
@@ -229,86 +144,8 @@ void vectors_free(struct vectors *v)
 	level_free(&v->mid);
 	level_free(&v->root);
 	free(v->memo.slot);
+	free(v->step);
 	free(v);
-}
-
-struct sweep *sweep_new(struct vectors *v, __u32 nr)
-{
-	size_t leaves = ((size_t)nr + 4095) / 4096 * 64;
-	struct sweep *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->v = v;
-	s->bits = calloc(leaves + 1, sizeof(*s->bits));
-	s->term = calloc(leaves + 1, sizeof(*s->term));
-	if (!s->bits || !s->term) {
-		sweep_free(s);
-		return NULL;
-	}
-	return s;
-}
-
-void sweep_free(struct sweep *s)
-{
-	if (!s)
-		return;
-	free(s->bits);
-	free(s->term);
-	free(s);
-}
-
-void sweep_toggle(struct sweep *s, __u32 pos)
-{
-	s->bits[pos >> 6] ^= 1ull << (pos & 63);
-	s->mid[pos >> 12].dirty |= 1ull << ((pos >> 6) & 63);
-	s->dirty |= 1ull << (pos >> 12);
-}
-
-/* Brings mid @a's mask and hash up to date with the leaves toggled under it. */
-static void sweep_mid(struct sweep *s, unsigned int a)
-{
-	for (__u64 d = s->mid[a].dirty; d; d &= d - 1) {
-		unsigned int b = __builtin_ctzll(d);
-		__u64 *term = &s->term[a << 6 | b];
-		__u64 word = s->bits[a << 6 | b];
-		__u64 now = word ? mix(b, word) : 0;
-
-		s->mid[a].hash += now - *term;
-		*term = now;
-		if (word)
-			s->mid[a].mask |= 1ull << b;
-		else
-			s->mid[a].mask &= ~(1ull << b);
-	}
-	s->mid[a].dirty = 0;
-}
-
-int sweep_root(struct sweep *s, __u32 *root)
-{
-	struct vectors *v = s->v;
-
-	for (; s->dirty; s->dirty &= s->dirty - 1) {
-		unsigned int a = __builtin_ctzll(s->dirty);
-		__u64 now = 0;
-
-		sweep_mid(s, a);
-		if (s->mid[a].mask) {
-			__u32 id;
-			int err = level_intern(v, &v->mid, s->mid[a].mask, &s->bits[a << 6],
-					       s->mid[a].hash, &id);
-			if (err)
-				return err;
-			s->child[a] = id;
-			now = mix(a, id);
-			s->root_mask |= 1ull << a;
-		} else {
-			s->root_mask &= ~(1ull << a);
-		}
-		s->root_hash += now - s->root_term[a];
-		s->root_term[a] = now;
-	}
-	return level_intern(v, &v->root, s->root_mask, s->child, s->root_hash, root);
 }
 
 static int memo_grow(struct memo *m)
