@@ -29,8 +29,8 @@
 /*
  * Knobs, set by user/loader.c before load and frozen: the verifier sees
  * constants. The defaults verify on their own.
- * @img_table_mask:	words of a slot's tables - 1 (a power of two - 1)
- * @img_slot_bytes:	bytes of a slot, tables and rules
+ * @img_table_mask:	words of a slot, rounded up to a power of two, - 1
+ * @img_slot_bytes:	bytes of a slot
  * @img_slot_mask:	slots - 1 (a power of two - 1)
  * @fib_flags:		flags of bpf_fib_lookup that this kernel has
  * @fib_src_flag:	BPF_FIB_LOOKUP_SRC where this kernel has it, else 0

@@ -29,19 +29,23 @@ struct part {
 
 /*
  * struct gen_maps - what is mapped of a generation
- * @head, @whole: by slot; a slot may have both
+ * @head, @whole, @rules: by slot; a slot may have all of them
  * @counters:	all rows, @counters_len bytes; NULL: not mapped yet
  */
 struct gen_maps {
 	struct part head[IMG_MAX_SLOTS];
 	struct part whole[IMG_MAX_SLOTS];
+	struct part rules[IMG_MAX_SLOTS];
 	const struct fw_counter *counters;
 	size_t counters_len;
 };
 
 __u64 image_bytes(const struct tier *t)
 {
-	return sizeof(struct img_map) + (__u64)tier_slots(t) * t->slot_words * 4 + IMG_SLACK;
+	__u64 reach = (tier_slots(t) - 1ull) * t->table_words + tier_mask(t) + 1;
+	__u64 words = tier_slots(t) * ((__u64)t->table_words + t->rules_words);
+
+	return sizeof(struct img_map) + (words > reach ? words : reach) * 4 + IMG_SLACK;
 }
 
 static int map_info(int fd, struct bpf_map_info *info)
@@ -55,6 +59,12 @@ static int map_info(int fd, struct bpf_map_info *info)
 static size_t page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
+}
+
+static void unmap(struct part *part)
+{
+	if (part->p)
+		munmap(part->p, part->len);
 }
 
 static int map_image(struct generation *gen, size_t *bytes)
@@ -80,16 +90,18 @@ static int map_image(struct generation *gen, size_t *bytes)
 }
 
 /*
- * The first @bytes of a slot, mapped if they are not yet. When they cannot be the process
- * ends, as it may anywhere (publish.c).
+ * @bytes of the map from word @word of a slot on, mapped if they are not yet. When they
+ * cannot be the process ends, as it may anywhere (publish.c).
  */
-static __u32 *map_slot(const struct generation *gen, __u32 slot, size_t bytes, struct part *part)
+static char *map_part(const struct generation *gen, __u32 slot, __u32 word, size_t bytes,
+		      struct part *part)
 {
-	size_t at = sizeof(*gen->map) + slot * gen->tier.slot_words * 4ull;
+	size_t at = sizeof(*gen->map) + (slot * (size_t)gen->tier.table_words + word) * 4;
 	size_t before = at & (page_size() - 1);
 
-	if (part->p)
-		return (__u32 *)(part->p + before);
+	if (part->p && part->len >= before + bytes)
+		return part->p + before;
+	unmap(part);
 	part->len = before + bytes;
 	part->p = mmap(NULL, part->len, PROT_READ | PROT_WRITE, MAP_SHARED, gen->image_fd,
 		       at - before);
@@ -97,13 +109,20 @@ static __u32 *map_slot(const struct generation *gen, __u32 slot, size_t bytes, s
 		fprintf(stderr, "bpf-iptables: cannot map the image: %s\n", strerror(errno));
 		exit(STATUS_RESOURCE);
 	}
-	return (__u32 *)(part->p + before);
+	return part->p + before;
 }
 
 /* slot_at() - first word of a slot of the image map */
 __u32 *slot_at(const struct generation *gen, __u32 slot)
 {
-	return map_slot(gen, slot, gen->tier.slot_words * 4ull, &gen->maps->whole[slot]);
+	return (__u32 *)map_part(gen, slot, 0, gen->tier.table_words * 4ull,
+				 &gen->maps->whole[slot]);
+}
+
+/* rules_at() - the first @bytes of a slot's rules, no longer where they were before */
+char *rules_at(const struct generation *gen, __u32 slot, size_t bytes)
+{
+	return map_part(gen, slot, tier_rules(&gen->tier, slot), bytes, &gen->maps->rules[slot]);
 }
 
 /* slot_tables() - the same; only the image's tables, h->words, may be looked at */
@@ -111,9 +130,9 @@ const struct img_hdr *slot_tables(const struct generation *gen, __u32 slot)
 {
 	const struct img_hdr *h;
 
-	if (gen->maps->whole[slot].p || gen->tier.slot_words * 4ull <= HEAD_BYTES)
+	if (gen->maps->whole[slot].p || gen->tier.table_words * 4ull <= HEAD_BYTES)
 		return (const void *)slot_at(gen, slot);
-	h = (const void *)map_slot(gen, slot, HEAD_BYTES, &gen->maps->head[slot]);
+	h = (const void *)map_part(gen, slot, 0, HEAD_BYTES, &gen->maps->head[slot]);
 	return h->words <= HEAD_BYTES / 4 ? h : (const void *)slot_at(gen, slot);
 }
 
@@ -156,11 +175,10 @@ int generation_open(struct instance *in, int number, struct generation *gen)
 	if (!err && gen->map->abi && gen->map->abi != IMG_ABI)
 		err = -EBADMSG;
 	if (!err) {
-		gen->tier.slot_words = gen->map->slot_words;
 		gen->tier.table_words = gen->map->table_words;
+		gen->tier.rules_words = gen->map->rules_words;
 		gen->tier.features = gen->map->features;
-		if (gen->map->abi && (image_bytes(&gen->tier) != bytes ||
-				      gen->tier.table_words > gen->tier.slot_words))
+		if (gen->map->abi && image_bytes(&gen->tier) != bytes)
 			err = -EBADMSG;
 		gen->tier.ct_max = gen->map->ct_max ?: CT_DEFAULT_ENTRIES;
 	}
@@ -193,12 +211,6 @@ void generation_programs(const struct instance *in, struct generation *gen)
 		gen->fd[i] = pins_open("%s/g%d/%s", in->dir, gen->number, pin[i]);
 }
 
-static void unmap(struct part *part)
-{
-	if (part->p)
-		munmap(part->p, part->len);
-}
-
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -213,6 +225,7 @@ void generation_close(struct generation *gen)
 	for (int i = 0; m && i < IMG_MAX_SLOTS; i++) {
 		unmap(&m->head[i]);
 		unmap(&m->whole[i]);
+		unmap(&m->rules[i]);
 	}
 	if (m && m->counters)
 		munmap((void *)m->counters, m->counters_len);

@@ -40,6 +40,7 @@ int generation_set_current(const struct instance *in, int number)
 static void copy_active(const struct generation *from, struct generation *to)
 {
 	const struct img_hdr *src = active_image(from);
+	__u32 slot = active_slot(from);
 	struct img_hdr *h;
 	__u32 *w;
 
@@ -48,8 +49,9 @@ static void copy_active(const struct generation *from, struct generation *to)
 	w = slot_at(to, 0);
 	h = (void *)w;
 	memcpy(w, src, src->words * 4ull);
-	memcpy(w + to->tier.table_words, (const __u32 *)src + src->rules, src->rules_bytes);
-	h->rules = to->tier.table_words;
+	memcpy(rules_at(to, 0, src->rules_bytes), rules_at(from, slot, src->rules_bytes),
+	       src->rules_bytes);
+	h->rules = tier_rules(&to->tier, 0);
 	to->map->native = from->map->native;
 	__atomic_store_n(&to->map->active, 0, __ATOMIC_RELEASE);
 }
@@ -67,15 +69,12 @@ int instance_grow(struct instance *in, const struct tier *need)
 	struct iface *ifs = NULL;
 	char path[PATH_MAX];
 	size_t n = 0;
-	__u32 rules;
 	int err;
 
-	rules = t.slot_words - t.table_words;
-	if (need->slot_words - need->table_words > rules)
-		rules = need->slot_words - need->table_words;
 	if (need->table_words > t.table_words)
 		t.table_words = need->table_words;
-	t.slot_words = t.table_words + rules;
+	if (need->rules_words > t.rules_words)
+		t.rules_words = need->rules_words;
 	if (need->nr_counters > t.nr_counters)
 		t.nr_counters = need->nr_counters;
 	t.features |= need->features;

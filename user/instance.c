@@ -220,7 +220,7 @@ static int init_first(struct instance *in, __u32 ct_max, __u32 features, bool ve
 {
 	const struct tier first = {
 		.table_words = 1u << 14,
-		.slot_words = (1u << 14) + (1u << 13),
+		.rules_words = 1u << 13,
 		.nr_counters = 1024,
 		.features = features,
 		.ct_max = ct_max ?: CT_DEFAULT_ENTRIES,

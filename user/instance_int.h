@@ -43,15 +43,15 @@
 
 /*
  * struct tier - sizes that are fixed when the programs are loaded
- * @table_words: words of a slot's tables, a power of two
- * @slot_words:	words of a slot, tables and rules; a multiple of 1024
+ * @table_words: words of a slot, a multiple of 1024
+ * @rules_words: words of its rules, a multiple of 1024
  * @nr_counters: counter slots
  * @features:	IMG_F_PROGRAM bits: parts that the programs hold, with full-size maps
  * @ct_max:	entries of the conntrack map, tc and xdp
  */
 struct tier {
 	__u32 table_words;
-	__u32 slot_words;
+	__u32 rules_words;
 	__u32 nr_counters;
 	__u32 features;
 	__u32 ct_max;
@@ -63,7 +63,21 @@ struct tier {
  */
 static inline __u32 tier_slots(const struct tier *t)
 {
-	return t->slot_words <= 1u << 15 ? 8 : t->slot_words <= 1u << 18 ? 4 : 2;
+	__u32 words = t->table_words + t->rules_words;
+
+	return words <= 1u << 15 ? 8 : words <= 1u << 18 ? 4 : 2;
+}
+
+/* tier_mask() - what the datapath cuts an index of a slot's words with */
+static inline __u32 tier_mask(const struct tier *t)
+{
+	return t->table_words < 2 ? 0 : ~0u >> __builtin_clz(t->table_words - 1);
+}
+
+/* tier_rules() - the word behind slot @slot's first one at which its rules lie */
+static inline __u32 tier_rules(const struct tier *t, __u32 slot)
+{
+	return (tier_slots(t) - slot) * t->table_words + slot * t->rules_words;
 }
 
 /* What of a generation is opened only by those who attach it. */
@@ -132,6 +146,7 @@ void generation_programs(const struct instance *in, struct generation *gen);
 void generation_close(struct generation *gen);
 const struct fw_counter *generation_counters(const struct generation *gen);
 __u32 *slot_at(const struct generation *gen, __u32 slot);
+char *rules_at(const struct generation *gen, __u32 slot, size_t bytes);
 const struct img_hdr *slot_tables(const struct generation *gen, __u32 slot);
 __u64 image_bytes(const struct tier *t);	/* of the map's value */
 

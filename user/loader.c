@@ -71,7 +71,12 @@ static int shared_map(const struct instance *in, const struct generation *share,
 	return pins_open("%s/g%d/map-%s", in->dir, share->number, name);
 }
 
-/* Maps that belong to a part of the programs: one entry while it is not loaded. */
+/*
+ * Maps that belong to a part of the programs: one entry while it is not loaded, and none,
+ * not even a map, where that is big.
+ */
+#define BIG_VALUE	65536
+
 static const struct {
 	const char *name;
 	__u32 feature;		/* IMG_F_* */
@@ -160,7 +165,9 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 			err = bpf_map__set_max_entries(map, tier->nr_counters *
 						       counters_rows());
 		else if (feature && !(tier->features & feature))
-			err = bpf_map__set_max_entries(map, 1);
+			err = bpf_map__value_size(map) > BIG_VALUE ?
+			      bpf_map__set_autocreate(map, false) :
+			      bpf_map__set_max_entries(map, 1);
 		else if (!strcmp(name, "fwd_flows"))
 			err = bpf_map__set_max_entries(map, FWD_FLOWS *
 						       libbpf_num_possible_cpus());
@@ -187,7 +194,7 @@ static int pin_object(struct bpf_object *obj, const char *dir)
 	int err;
 
 	bpf_object__for_each_map(map, obj) {
-		if (!pin_name(map))
+		if (!pin_name(map) || bpf_map__fd(map) < 0)
 			continue;
 		err = pin(dir, "map", pin_name(map), bpf_map__fd(map));
 		if (err && err != -EEXIST)
@@ -237,8 +244,8 @@ static void set_netfilter_type(struct bpf_object *obj)
 	struct name *skel_ = name##__open();					\
 	int err_ = skel_ ? 0 : -errno;						\
 	if (!err_) {								\
-		skel_->rodata->img_table_mask = (tier)->table_words - 1;	\
-		skel_->rodata->img_slot_bytes = (tier)->slot_words * 4;		\
+		skel_->rodata->img_table_mask = tier_mask(tier);		\
+		skel_->rodata->img_slot_bytes = (tier)->table_words * 4;		\
 		skel_->rodata->img_slot_mask = tier_slots(tier) - 1;		\
 		skel_->rodata->fib_flags = kernel_has_skip_neigh() ? FIB_SKIP_NEIGH : 0; \
 		skel_->rodata->nr_counters = (tier)->nr_counters;		\
@@ -294,8 +301,8 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 	}
 	gen->tier = *tier;
 	gen->map->abi = IMG_ABI;
-	gen->map->slot_words = tier->slot_words;
 	gen->map->table_words = tier->table_words;
+	gen->map->rules_words = tier->rules_words;
 	gen->map->mode = in->mode;
 	gen->map->features = tier->features;
 	gen->map->ct_max = tier->ct_max;

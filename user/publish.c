@@ -110,6 +110,7 @@ bool active_same(const struct generation *gen, struct image_stamp stamp)
 int instance_load(struct instance *in, struct ruleset **rs)
 {
 	const struct img_hdr *h;
+	__u32 slot;
 	int err;
 
 	h = in ? active_image(&in->gen) : NULL;
@@ -117,10 +118,11 @@ int instance_load(struct instance *in, struct ruleset **rs)
 		*rs = ruleset_new();
 		return *rs ? 0 : -ENOMEM;
 	}
-	if (h->rules > in->gen.tier.slot_words ||
-	    h->rules_bytes > (in->gen.tier.slot_words - h->rules) * 4ull)
+	slot = active_slot(&in->gen);
+	if (h->rules != tier_rules(&in->gen.tier, slot) ||
+	    h->rules_bytes > in->gen.tier.rules_words * 4ull)
 		return -EBADMSG;
-	err = ruleset_unpack((const __u32 *)h + h->rules, h->rules_bytes, rs);
+	err = ruleset_unpack(rules_at(&in->gen, slot, h->rules_bytes), h->rules_bytes, rs);
 	if (err)
 		return err;
 	free(in->snap);
@@ -192,36 +194,29 @@ static void draft_free(struct draft *d)
 	free(d->ifs);
 }
 
-static __u32 pow2_at_least(__u32 n)
+/* @n and room to grow, at least @least: 1/4 of what is small, 1/8 of what takes MBs. */
+static __u32 with_room(size_t n, __u32 least)
 {
-	__u32 p = 1;
-
-	while (p < n)
-		p <<= 1;
-	return p;
+	n += n < 1u << 18 ? n / 4 : n / 8;
+	return n < least ? least : (n + 1023) & ~1023u;
 }
 
 /* The tier that holds @words of tables, @rules_bytes and @slots, with room to grow. */
 static struct tier tier_for(size_t words, size_t rules_bytes, __u32 slots, __u32 features)
 {
-	struct tier t = {};
-	size_t rules = rules_bytes / 4 + 1;
-
-	t.table_words = pow2_at_least(words > 1u << 14 ? words : 1u << 14);
-	rules += rules / 2;
-	if (rules < 1u << 13)
-		rules = 1u << 13;
-	t.slot_words = (t.table_words + rules + 1023) & ~1023u;
-	t.nr_counters = pow2_at_least(slots > 1024 ? slots : 1024);
-	t.features = features;
-	return t;
+	return (struct tier){
+		.table_words = with_room(words, 1u << 14),
+		.rules_words = with_room(rules_bytes / 4 + 1, 1u << 13),
+		.nr_counters = with_room(slots, 1024),
+		.features = features,
+	};
 }
 
 static bool fits(const struct tier *have, size_t words, size_t rules_bytes, __u32 slots,
 		 __u32 features)
 {
 	return !(features & ~have->features) && words <= have->table_words && slots <= have->nr_counters &&
-	       (rules_bytes + 3) / 4 <= have->slot_words - have->table_words;
+	       (rules_bytes + 3) / 4 <= have->rules_words;
 }
 
 /* Is every interface in the image in force (and so attached already)? */
@@ -301,11 +296,11 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	h = (void *)w;
 	fault_step();
 	h->magic = 0;
-	memcpy(w + gen->tier.table_words, rules, rules_bytes);
+	memcpy(rules_at(gen, idle, rules_bytes), rules, rules_bytes);
 	fault_step();
 	memcpy(w + 1, img->word + 1, (img->words - 1) * 4);
 	h->generation = old ? old->generation + 1 : 1;
-	h->rules = gen->tier.table_words;
+	h->rules = tier_rules(&gen->tier, idle);
 	h->rules_bytes = rules_bytes;
 	h->nr_slots = slots;
 	h->magic = IMG_MAGIC;

@@ -255,7 +255,7 @@ int status_main(int argc, char **argv)
 		       "tables %u of %u bytes, rules %u of %u bytes, counters %u of %u\n",
 		       h->generation, h->nr_positions, h->nr_vectors, h->nr_lookups,
 		       h->words * 4, in->gen.tier.table_words * 4, h->rules_bytes,
-		       (in->gen.tier.slot_words - in->gen.tier.table_words) * 4,
+		       in->gen.tier.rules_words * 4,
 		       h->nr_slots, in->gen.tier.nr_counters);
 	if (mode_is_nf(in->mode))
 		attach_nf_describe(in);

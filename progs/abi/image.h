@@ -69,15 +69,20 @@
 #define IMG_MAX_DEPTH		256	/* nested jumps */
 #define IMG_MAX_PROBE		64	/* slots looked at in a hash table */
 #define IMG_MAX_SLOTS		8
-#define IMG_SLACK		128	/* bytes behind the last slot, see img_record() */
+#define IMG_SLACK		128	/* bytes behind what a mask can reach, see img_record() */
 
 /*
- * struct img_map - start of the image map's value; slots follow it
+ * struct img_map - start of the image map's value
+ *
+ *	img_map | tables of slot 0 | of slot 1 ... | rules of slot 0 | of slot 1 ...
+ *
+ * The datapath cuts its indices to the next power of two of @table_words (the verifier
+ * knows no other bound that costs nothing): what that reaches behind the last slot's
+ * tables is the rules, and if need be room that nothing else uses.
  * @active:	slot in force
  * @abi:	IMG_ABI
- * @slot_words:	words per slot, all slots the same
- * @table_words: power of two; the datapath's indices are below it. Words from
- *		there to @slot_words hold the rules' binary form, user space only.
+ * @table_words: words per slot, all slots the same
+ * @rules_words: words of a slot's rules in their binary form, user space only
  * @mode:	enum fw_mode of the instance, user space only
  * @features:	IMG_F_* that the loaded programs hold, user space only
  * @native:	NATIVE_* parts of the nftables table (user/nft.c), user space only
@@ -88,8 +93,8 @@
 struct img_map {
 	__u32 active;
 	__u32 abi;
-	__u32 slot_words;
 	__u32 table_words;
+	__u32 rules_words;
 	__u32 mode;
 	__u32 features;
 	__u32 native;
@@ -167,7 +172,7 @@ struct img_hdr {
 	__u32 mactab_mask;
 	__u32 nr_vectors;	/* vectors the lookups yield */
 	__u32 words;		/* table words in use */
-	__u32 rules;		/* first word of the rules' binary form */
+	__u32 rules;		/* first word of the rules' binary form, behind all slots */
 	__u32 rules_bytes;
 	__u32 nr_slots;		/* counter slots in use: highest + 1 */
 	__u32 fast[NR_HOOKS];	/* short cut, see FAST_* */
