@@ -71,14 +71,18 @@ static __noinline int path_mtu_only(fw_ctx_t *ctx, struct bpf_fib_lookup *fib, _
  * Sets @w->pkt.oifindex, the TTL that FORWARD sees and, for FORWARDING, @w->hop.
  * Return: HOOK_INPUT, HOOK_FORWARD, NO_HOOK or NO_HOOK_ANSWER.
  */
-static __noinline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_type,
-				     __u32 fib_len)
+__noinline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_type, __u32 fib_len)
 {
-	struct fw_pkt *pkt = &w->pkt;
-	__u32 saddr = pkt->key[KEY_SADDR], daddr = pkt->key[KEY_DADDR];
-	int known = ROUTE_ASK;
 	struct bpf_fib_lookup fib = {};
+	int known = ROUTE_ASK;
+	__u32 saddr, daddr;
+	struct fw_pkt *pkt;
 
+	if (!ctx || !w)
+		return NO_HOOK;
+	pkt = &w->pkt;
+	saddr = pkt->key[KEY_SADDR];
+	daddr = pkt->key[KEY_DADDR];
 	pkt->oifindex = 0;
 	if (FORWARDING)
 		w->hop.len = 0;

@@ -119,12 +119,12 @@ static __always_inline int few_take(const struct img *im, struct walk *w, __u32 
 /* Key number @i: its class, and with the last key of a vector the vector's root. */
 static __always_inline int classify_key(__u32 i, struct fw *fw)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	struct walk *w = fw->w;
 	const struct img_lookup *lk;
 	__u32 key, acc, v = w->nr_vectors, root, class, row = 0;
 
-	lk = img_record(&im, img_hdr_word(&im, lookups) + (__u64)i * (sizeof(*lk) / 4));
+	lk = img_record(&im, img_hdr_word(im.base, lookups) + (__u64)i * (sizeof(*lk) / 4));
 	key = lk->key;
 	if (key >= NR_KEYS || v >= IMG_MAX_VECTORS)
 		return 1;
@@ -172,7 +172,7 @@ static __always_inline __u32 pos_agrees(const struct walk *w, const struct img_f
 	       ((__u16)(w->pkt.key[KEY_DPORT] - p->dport) <= p->dport_more);
 }
 
-/* Of which positions do the terms, at word @at, agree with the packet's keys? */
+/* Of which positions do the terms, at word @at, agree with the packet's keys? No branch on one. */
 static __always_inline __u32 term_hits(const struct img *im, const struct walk *w, __u32 at,
 				       __u32 nr_terms)
 {
@@ -180,7 +180,7 @@ static __always_inline __u32 term_hits(const struct img *im, const struct walk *
 
 	for (i = 0; i < FEW_MAX_TERMS; i++) {
 		const struct img_term *t;
-		__u32 what, key;
+		__u32 what, key, key_end, pos_end;
 
 		if (i >= nr_terms)
 			break;
@@ -190,15 +190,13 @@ static __always_inline __u32 term_hits(const struct img *im, const struct walk *
 		/* 32 words from the first key on are inside struct walk */
 		key = *((const __u32 *)w + (what & 31));
 		any |= key - t->first <= t->last - t->first;
-		if (!(what & FEW_KEY))
-			continue;
-		all &= any;
-		any = 0;
-		if (what & FEW_POS) {
-			hits |= all << (pos & 31);
-			pos++;
-			all = 1;
-		}
+		key_end = what / FEW_KEY & 1;
+		pos_end = what / FEW_POS & 1;
+		all &= any | (key_end ^ 1);
+		any &= key_end ^ 1;
+		hits |= (all & pos_end) << (pos & 31);
+		pos += pos_end;
+		all |= pos_end;
 	}
 	return hits;
 }
@@ -219,12 +217,8 @@ static __always_inline __u32 few_hits(const struct img *im, const struct walk *w
 	return hits;
 }
 
-/*
- * classify() - fill w->root and w->all from the packet's keys
- * What is asked for lies in [w->cur, w->end). Called again when a MARK target has
- * changed a key.
- */
-static __noinline int classify(struct fw *fw)
+/* classify() - fill w->root and w->all from the packet's keys, for [w->cur, w->end) */
+static __always_inline void classify(struct fw *fw)
 {
 	struct walk *w = fw->w;
 
@@ -234,13 +228,22 @@ static __noinline int classify(struct fw *fw)
 	w->few = 0;
 	w->hits = 0;
 	if (!classify_key(0, fw))	/* mostly the only one */
-		bpf_loop(img_hdr_word(&fw->img, nr_lookups) - 1, classify_step, fw, 0);
+		bpf_loop(img_hdr_word(fw->img, nr_lookups) - 1, classify_step, fw, 0);
 	if (w->few) {
-		struct img im = fw->img;
+		struct img im = fw_img(fw);
 
 		w->all = 0;
 		w->hits = few_hits(&im, w);
 	}
+}
+
+/* classify_again() - likewise, when a target has changed a key */
+__noinline int classify_again(fw_ctx_t *ctx, struct walk *w)
+{
+	struct fw fw;
+
+	if (!fw_join(&fw, ctx, w))
+		classify(&fw);
 	return 0;
 }
 

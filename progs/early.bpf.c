@@ -105,7 +105,7 @@ int fw_early(struct xdp_md *ctx)
 	l3_off = frame_l3_off(data, data_end);
 	if (l3_off < 0 || data + ETH_HLEN > data_end || !nothing_between(ctx) || fw_open(&fw, ctx))
 		return XDP_PASS;
-	in = port_of(&fw.img, ctx->ingress_ifindex);
+	in = port_of(&fw, ctx->ingress_ifindex);
 	if (in.flags || frame_type(data, &in) != PACKET_HOST)
 		goto out;
 

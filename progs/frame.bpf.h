@@ -51,7 +51,7 @@ static __always_inline __u32 frame_type(const void *data, const struct port *in)
 static __always_inline void xdp_keys(const struct fw *fw, __u32 in_class, __u32 type,
 				     const __u8 *mac)
 {
-	__u32 flags = img_hdr_word(&fw->img, flags);
+	__u32 flags = img_hdr_word(fw->img, flags);
 	struct fw_pkt *pkt = &fw->w->pkt;
 
 	pkt->mark = 0;
@@ -60,9 +60,9 @@ static __always_inline void xdp_keys(const struct fw *fw, __u32 in_class, __u32 
 	pkt->key[KEY_IIF] = in_class;
 	pkt->key[KEY_OIF] = IFACE_CLASS_NONE;
 	if (pkt->hook == HOOK_FORWARD && flags & IMG_F_OIF)
-		pkt->key[KEY_OIF] = port_of(&fw->img, pkt->oifindex).out_class;
+		pkt->key[KEY_OIF] = port_of(fw, pkt->oifindex).out_class;
 	pkt->key[KEY_PKTTYPE] = type;
-	pkt->key[KEY_MAC] = flags & IMG_F_MAC ? mac_class(&fw->img, mac) : 0;
+	pkt->key[KEY_MAC] = flags & IMG_F_MAC ? mac_class(fw, mac) : 0;
 }
 
 #endif /* BPFIPT_FRAME_BPF_H */

@@ -85,8 +85,9 @@ static __always_inline int fw_load_some(fw_ctx_t *ctx, __u32 off, void *to, __u3
 	return fw_load(ctx, off, to, ((len - 1) & (max - 1)) + 1);
 }
 
-#define img_hdr_word(im, field)	\
-	(*(const __u32 *)((im)->base + offsetof(struct img_hdr, field)))
+/* Of the image that begins at @base */
+#define img_hdr_word(base, field)	\
+	(*(const __u32 *)((base) + offsetof(struct img_hdr, field)))
 
 #ifndef offsetof
 #define offsetof(type, member)	__builtin_offsetof(type, member)

@@ -21,7 +21,7 @@
 
 static __always_inline int tracking(const struct fw *fw)
 {
-	return features & IMG_F_CT && img_hdr_word(&fw->img, flags) & IMG_F_CT;
+	return features & IMG_F_CT && img_hdr_word(fw->img, flags) & IMG_F_CT;
 }
 
 /*
@@ -57,7 +57,7 @@ static __always_inline int judge(struct fw *fw)
 	if (!tracking(fw) || (features & IMG_F_REJECT && pkt->flags & PKT_ANSWER))
 		return walk_chain(fw);
 	ct_label(fw->ctx, pkt, &ref);
-	if (features & IMG_F_CTINFO && img_hdr_word(&fw->img, flags) & IMG_F_CTINFO)
+	if (features & IMG_F_CTINFO && img_hdr_word(fw->img, flags) & IMG_F_CTINFO)
 		ct_view_fill(&fw->w->ct, &ref);
 	verdict = walk_chain(fw);
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT &&

@@ -32,16 +32,10 @@
 /* Records in one rule, more than any command line can hold. */
 #define LATE_MAX_RECORDS	256
 
-struct late_run {
-	struct fw *fw;
-	__u32 off;
-	__u32 result;
-};
-
 /* LATE_KEY_RANGE: is the key in one of the record's ranges? */
 static __noinline int late_key_range(struct fw *fw, __u32 d, __u32 words)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 key = img_word(&im, d);
 	struct ranges r = { .img = im, .at = d + 1, .wide = 1 };
 
@@ -52,20 +46,20 @@ static __noinline int late_key_range(struct fw *fw, __u32 d, __u32 words)
 	return r.hit & 1;
 }
 
-static long late_step(__u32 i, struct late_run *l)
+static long late_step(__u32 i, struct fw *fw)
 {
-	struct fw *fw = l->fw;
+	struct walk *w = fw->w;
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct img im = fw->img;
-	__u32 head = img_word(&im, l->off), d = l->off + 1;
+	struct img im = fw_img(fw);
+	__u32 head = img_word(&im, w->late_at), d = w->late_at + 1;
 	__u32 key, r = LATE_DROP_NOW, not = head & LATE_NOT;
 
-	l->off += head >> 16;
-	if (!early_late(fw->w, head & 0x7fff, img_word(&im, d)))
+	w->late_at += head >> 16;
+	if (!early_late(w, head & 0x7fff, img_word(&im, d)))
 		return 1;
 	switch (head & 0x7fff) {
 	case LATE_END:
-		l->result = LATE_MATCH | fw->w->doomed;
+		w->late_result = LATE_MATCH | w->doomed;
 		return 1;
 	case LATE_HOTDROP:
 		r = img_word(&im, d) & HOTDROP(pkt->form) ? LATE_DROP_NOW : LATE_MATCH;
@@ -208,21 +202,25 @@ static long late_step(__u32 i, struct late_run *l)
 	if (not && r != LATE_DROP_NOW)
 		r = !r;
 	if (r & LATE_MATCH) {
-		fw->w->doomed |= r & LATE_DROP_NOW;
+		w->doomed |= r & LATE_DROP_NOW;
 		return 0;
 	}
-	l->result = r | fw->w->doomed;
+	w->late_result = r | w->doomed;
 	return 1;
 }
 
 /* late_run() - the list at word @off. Return: LATE_* of late_l4.bpf.h */
-static __noinline int late_run(struct fw *fw, __u32 off)
+__noinline int late_run(fw_ctx_t *ctx, __u32 row, __u32 off)
 {
-	struct late_run l = { .fw = fw, .off = off, .result = LATE_DROP_NOW };
+	struct fw fw;
 
-	fw->w->doomed = 0;
-	bpf_loop(LATE_MAX_RECORDS, late_step, &l, 0);
-	return l.result;
+	if (fw_join_row(&fw, ctx, row))
+		return LATE_DROP_NOW;
+	fw.w->doomed = 0;
+	fw.w->late_at = off;
+	fw.w->late_result = LATE_DROP_NOW;
+	bpf_loop(LATE_MAX_RECORDS, late_step, &fw, 0);
+	return fw.w->late_result;
 }
 
 #endif /* BPFIPT_LATE_BPF_H */

@@ -34,7 +34,7 @@ static __always_inline __u32 addr_is(struct fw *fw, __u32 side, __u32 mask, __u3
 static __noinline int late_addrtype(struct fw *fw, __u32 d)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 flags = img_word(&im, d), src = img_word(&im, d + 1), dst = img_word(&im, d + 2);
 	__u32 ifindex = 0, r;
 

@@ -396,7 +396,7 @@ __noinline __u32 climit_ask(struct ct_view *v, __u32 id, __u32 born, __u32 addr)
 static __always_inline int late_connlimit(struct fw *fw, __u32 d)
 {
 	struct ct_view *v = &fw->w->ct;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 flags = img_word(&im, d + 4), addr, count = 0;
 
 	addr = fw->w->pkt.key[flags & CONNLIMIT_DADDR ? KEY_DADDR : KEY_SADDR];

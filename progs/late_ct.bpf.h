@@ -61,7 +61,7 @@ static __always_inline int ctinfo_port(const struct img *im, __u32 d, __u32 i, _
 static __noinline int late_ctinfo(struct fw *fw, __u32 d)
 {
 	const struct ct_view *v = &fw->w->ct;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 match = img_word(&im, d), not = img_word(&im, d + 1), fails, left;
 
 	if (!v->has_entry)
@@ -92,7 +92,7 @@ static __noinline int late_ctinfo(struct fw *fw, __u32 d)
 static __noinline int late_connmark(struct fw *fw, __u32 d)
 {
 	const struct ct_view *v = &fw->w->ct;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 
 	if (!v->has_entry)
 		return LATE_NO_MATCH;
@@ -104,7 +104,7 @@ static __noinline int late_connmark(struct fw *fw, __u32 d)
 static __noinline int late_connbytes(struct fw *fw, __u32 d)
 {
 	const struct ct_view *v = &fw->w->ct;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 what = img_word(&im, d), dir = img_word(&im, d + 1);
 	__u64 from = img_word(&im, d + 2) | (__u64)img_word(&im, d + 3) << 32;
 	__u64 to = img_word(&im, d + 4) | (__u64)img_word(&im, d + 5) << 32;
@@ -150,7 +150,7 @@ static __always_inline void ct_set_mark(struct ct_view *v, __u32 mask, __u32 val
 static __noinline int act_connmark(struct fw *fw, __u32 d, __u32 *mark)
 {
 	struct ct_view *v = &fw->w->ct;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 ctmark = img_word(&im, d + 1), ctmask = img_word(&im, d + 2);
 	__u32 nfmask = img_word(&im, d + 3);
 	__s32 shift = img_word(&im, d + 4);

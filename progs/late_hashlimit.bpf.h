@@ -229,11 +229,12 @@ static __noinline int late_hashlimit(struct fw *fw, __u32 d)
 {
 	struct hashlimit_work *w = &fw->w->hashlimit;
 	const struct fw_pkt *pkt = &fw->w->pkt;
+	struct img im = fw_img(fw);
 	__be16 port[2] = {};
 	int within;
 	__u32 mode;
 
-	__builtin_memcpy(&w->rec, img_record(&fw->img, d), sizeof(w->rec));
+	__builtin_memcpy(&w->rec, img_record(&im, d), sizeof(w->rec));
 	mode = w->rec.mode;
 	w->key.table = w->rec.table.id;
 	w->key.born = w->rec.table.born;

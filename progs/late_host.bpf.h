@@ -58,7 +58,7 @@ static __noinline __u32 groups_hit(const struct cred___fw *cred, __u32 match, __
 /* LATE_OWNER; @d: word of struct late_owner */
 static __noinline int late_owner(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 match = img_word(&im, d), invert = img_word(&im, d + 1);
 	const struct cred___fw *cred = 0;
 	int file = packet_file(fw->ctx, &fw->w->pkt, 1, &cred);
@@ -133,7 +133,7 @@ static __noinline __u32 group_is(struct fw *fw, __u32 ifindex, __u32 value, __u3
 static __noinline int late_devgroup(struct fw *fw, __u32 d)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 flags = img_word(&im, d), r;
 
 	if (flags & LATE_DEVGROUP_SRC) {

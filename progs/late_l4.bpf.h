@@ -128,7 +128,7 @@ static __noinline int late_tcp_ecn(struct fw *fw, __u32 mask, __u32 value)
 static __noinline int late_multiport(struct fw *fw, __u32 d)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	struct ranges r = { .img = im, .at = d + 3 };
 	__u32 dir = img_word(&im, d + 1), hit;
 	__be16 port[2] = {};
@@ -179,7 +179,7 @@ static long sctp_step(__u32 i, struct sctp_walk *s)
 {
 	struct fw *fw = s->fw;
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 at = fw->w->late[SCTP_AT], len, t, hit;
 	__u8 head[4] = {};
 
@@ -214,7 +214,7 @@ malformed:
 /* LATE_SCTP_CHUNKS; @d: word of struct late_sctp */
 static __noinline int late_sctp(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	struct sctp_walk s = {
 		.fw = fw, .d = d, .type = img_word(&im, d), .result = LATE_DROP_NOW,
 	};
@@ -290,7 +290,7 @@ static __always_inline __u32 dccp_hlen(__u32 type, __u32 extended)
 static __noinline int late_dccp(struct fw *fw, __u32 d, __u32 not)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	struct dccp_walk o = { .fw = fw, .kind = img_word(&im, d + 1) };
 	__u8 head[DCCP_HLEN] = {};
 	__u32 type, result;
@@ -319,7 +319,7 @@ static __noinline int late_dccp(struct fw *fw, __u32 d, __u32 not)
 static __always_inline int late_ipcomp(struct fw *fw, __u32 d, __u32 not)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__be16 cpi = 0;
 
 	if (pkt->l4_len < 4 || fw_load(fw->ctx, pkt->l4_off + 2, &cpi, sizeof(cpi)))

@@ -45,12 +45,12 @@ static long helper_step(__u32 i, struct helper_name *h)
 /* LATE_HELPER; @d: word of struct late_helper */
 static __noinline int late_helper(struct fw *fw, __u32 d)
 {
-	struct helper_name h = { .im = fw->img, .d = d + 1 };
+	struct helper_name h = { .im = fw_img(fw), .d = d + 1 };
 	const struct nf_conntrack_helper *helper;
 	const struct sk_buff *skb = fw->ctx->skb;
 	const struct nf_conn *ct = nf_ct(skb), *master;
 	const struct nf_conn_help *help;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 not = img_word(&im, d);
 
 	/* Without the module nf_conntrack (user/kernel.c loads it) there is none to know. */
@@ -71,7 +71,7 @@ static __noinline int late_helper(struct fw *fw, __u32 d)
 /* ifname_compare_aligned() of device @dev's name. Return: it differs. */
 static __noinline int ifname_differs(struct fw *fw, struct net_device___fw *dev, __u32 name)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 is[LATE_IFNAME_WORDS] = {}, differ = 0, i;
 
 	bpf_probe_read_kernel(is, sizeof(is), BPF_CORE_READ(dev, name));
@@ -95,7 +95,7 @@ static __always_inline struct net_device___fw *bridge_in(struct fw *fw,
 /* LATE_PHYSDEV; @d: word of struct late_physdev */
 static __noinline int late_physdev(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 ops = img_word(&im, d), not = img_word(&im, d + 1), is;
 	const struct nf_bridge_info *b = skb_bridge_info(fw->ctx->skb);
 	struct net_device___fw *in, *out;
@@ -123,7 +123,7 @@ static __noinline int late_physdev(struct fw *fw, __u32 d)
 /* Such a packet has no helper ... */
 static __always_inline int late_helper(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 
 	return img_word(&im, d) ? LATE_MATCH : LATE_NO_MATCH;
 }
@@ -131,7 +131,7 @@ static __always_inline int late_helper(struct fw *fw, __u32 d)
 /* ... is not bridged, and leaves by no port of a bridge. */
 static __always_inline int late_physdev(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 
 	return img_word(&im, d) & ~img_word(&im, d + 1) ? LATE_NO_MATCH : LATE_MATCH;
 }

@@ -59,7 +59,7 @@ static __always_inline int load_u32(struct fw *fw, __u32 at, __u32 *value)
 static long u32_step(__u32 i, struct fw *fw)
 {
 	struct u32_run *u = &fw->w->u32;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 op = img_word(&im, u->d), a = img_word(&im, u->d + 1);
 	__u32 value = u->value, len = fw->w->pkt.tot_len, base;
 
@@ -175,7 +175,7 @@ static __noinline int fill_window(struct text *t)
 static long text_step(__u32 i, struct text *t)
 {
 	struct fw *fw = t->fw;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 bad = t->d + offsetof(struct late_string, bad) / 4;
 	__u32 pattern = t->d + offsetof(struct late_string, pattern) / 4;
 	__u32 good = t->d + offsetof(struct late_string, good) / 4;
@@ -210,7 +210,7 @@ static long text_step(__u32 i, struct text *t)
 /* LATE_STRING; @d: word of struct late_string */
 static __noinline int late_string(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 from = img_word(&im, d), to = img_word(&im, d + 1);
 	struct text t = {
 		.fw = fw,

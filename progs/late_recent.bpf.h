@@ -297,7 +297,7 @@ static __noinline int late_recent(struct fw *fw, __u32 d)
 {
 	const struct fw_pkt *pkt = &fw->w->pkt;
 	struct recent_args *a = &fw->w->recent;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 flags = img_word(&im, d + 2);
 	int r;
 

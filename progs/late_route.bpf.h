@@ -68,7 +68,7 @@ static __always_inline const struct dst_entry *route_of(const struct fw *fw)
 static __always_inline int late_realm(struct fw *fw, __u32 d)
 {
 	const struct dst_entry *dst = route_of(fw);
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 realm = 0;
 
 	if (dst && bpf_core_field_exists(dst->tclassid))
@@ -80,7 +80,7 @@ static __always_inline int late_realm(struct fw *fw, __u32 d)
 static __always_inline int policy_state(struct fw *fw, struct policy_walk *p, __u32 e)
 {
 	const struct xfrm_state *x = (void *)p->x;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 differ = 0;
 
 	bpf_core_read(&p->saddr, sizeof(p->saddr), &x->props.saddr.a4);
@@ -131,7 +131,7 @@ static __noinline int late_policy(struct fw *fw, __u32 d)
 	struct policy_walk *p = &fw->w->policy;
 	const struct dst_entry *dst = NULL;
 	const struct sec_path *sp = NULL;
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 flags = img_word(&im, d);
 
 	if (flags & LATE_POLICY_IN)

@@ -200,7 +200,7 @@ static long set_step(__u32 i, struct fw *fw)
 /* LATE_SET; @d: word of struct late_set */
 static __noinline int late_set(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	struct set_probe *s = &fw->w->set;
 
 	s->dim = img_word(&im, d + 1);

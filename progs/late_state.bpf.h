@@ -67,7 +67,7 @@ static __always_inline void late_row_unlock(struct late_row *row)
 /* LATE_LIMIT; @d: word of struct late_limit */
 static __noinline int late_limit(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 cost = img_word(&im, d + 2), cap = img_word(&im, d + 3);
 	__u32 per_jiffy = img_word(&im, d + 4), credit;
 	__u64 now = bpf_jiffies64();
@@ -96,7 +96,7 @@ static __noinline int late_limit(struct fw *fw, __u32 d)
 /* LATE_STATISTIC; @d: word of struct late_statistic */
 static __noinline int late_statistic(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 n = img_word(&im, d + 3), next;
 	struct late_row *row;
 
@@ -114,7 +114,7 @@ static __noinline int late_statistic(struct fw *fw, __u32 d)
 /* LATE_QUOTA; @d: word of struct late_quota */
 static __noinline int late_quota(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	__u32 len = fw->w->pkt.tot_len;
 	struct late_row *row = late_row_lock(&im, d, img_word(&im, d + 2) |
 					     (__u64)img_word(&im, d + 3) << 32, 0);

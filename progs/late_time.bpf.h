@@ -67,7 +67,7 @@ static __always_inline __s64 tai_offset(__s32 fallback)
 /* LATE_TIME; @d: word of struct late_time */
 static __noinline int late_time(struct fw *fw, __u32 d)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	struct late_time t = {
 		.date_start = img_word(&im, d),
 		.date_stop = img_word(&im, d + 1),

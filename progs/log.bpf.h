@@ -56,16 +56,20 @@ static __always_inline int load_mac(struct fw *fw, struct log_record *rec)
 #endif
 
 /* log_packet() - the rule whose counter is @slot and whose parameters lie at @at */
-static __noinline int log_packet(struct fw *fw, __u32 at, __u32 slot)
+__noinline int log_packet(fw_ctx_t *ctx, __u32 row, __u32 at, __u32 slot)
 {
-	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct img im = fw->img;
-	__u32 row = fw->w->row, len = pkt->tot_len, snap, i;
 	struct log_buffer *b = bpf_map_lookup_elem(&log_buffer, &row);
+	struct fw here, *fw = &here;
+	const struct fw_pkt *pkt;
 	struct log_record *rec;
+	__u32 len, snap, i;
+	struct img im;
 
-	if (!b)
+	if (!(features & IMG_F_LOG) || !b || fw_join_row(fw, ctx, row))
 		return 0;
+	pkt = &fw->w->pkt;
+	len = pkt->tot_len;
+	im = fw_img(fw);
 	rec = &b->rec;
 	for (i = 0; i < LOG_PARAM_WORDS; i++)
 		((__u32 *)&rec->p)[i] = img_word(&im, at + i);

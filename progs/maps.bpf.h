@@ -251,9 +251,11 @@ struct u32_run {
  *		positions, terms << 16; @hits: bit per position of it that agrees. @m2 are
  *		then bits of @hits
  * @doomed:	LATE_DROP_NOW once a match of the rule has said so and yet matched
+ * @late_at: word of the next record of a rule's late matches; @late_result: LATE_*
  * @late, @hashlimit, @recent, @policy, @u32: of the late match under way; @route: of TCPMSS
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
+ * @slot:	of the image that it is judged by
  * @busy:	claimed by a packet (FW_INTERRUPTED)
  * @row:	number of this row of the scratch, for maps that have as many
  * @unsure, @noted, @nr_noted: of early.bpf.h
@@ -283,11 +285,14 @@ struct walk {
 	__u32 few_head;
 	__u32 hits;
 	__u32 doomed;
+	__u32 late_at;
+	__u32 late_result;
 	__u32 root[IMG_MAX_VECTORS];
 	__u32 mid[IMG_MAX_VECTORS];
 	__u32 stack[IMG_MAX_DEPTH];
 	__u8 text[LATE_TEXT];
 	struct ct_view ct;
+	__u32 slot;
 	__u32 busy;
 	__u32 row;
 	__u32 unsure;
@@ -318,12 +323,17 @@ struct {
 	__type(value, struct walk);
 } scratch SEC(".maps");
 
-/* struct fw - what every stage is handed: the image, the journey, the context */
+/* struct fw - what every stage is handed: the image's slot, the journey, the context */
 struct fw {
-	struct img img;
+	const char *img;
 	struct walk *w;
 	fw_ctx_t *ctx;
 };
+
+static __always_inline struct img fw_img(const struct fw *fw)
+{
+	return (struct img){ .base = fw->img, .mask = img_table_mask };
+}
 
 #ifdef FW_INTERRUPTED
 /* LOCAL_OUT runs in process context: a softirq, or another task, may come in between. */
@@ -403,16 +413,58 @@ static __always_inline int fw_open(struct fw *fw, fw_ctx_t *ctx)
 		return -1;
 	active = READ_ONCE(map->active) & img_slot_mask;
 	barrier_var(active);	/* one verifier state for all slots */
-	fw->img.base = (const char *)(map + 1) + active * img_slot_bytes;
-	fw->img.mask = img_table_mask;
+	fw->img = (const char *)(map + 1) + active * img_slot_bytes;
 	fw->ctx = ctx;
-	if (img_hdr_word(&fw->img, magic) != IMG_MAGIC) {
+	if (img_hdr_word(fw->img, magic) != IMG_MAGIC) {
 		event(EV_BAD_IMAGE);
 		return -1;
 	}
 	w = scratch_get();
 	fw->w = w;
-	return w ? 0 : -1;
+	if (!w)
+		return -1;
+	w->slot = active;
+	return 0;
+}
+
+/* img_open() - the image's slot @slot. Return: 1; 0: there is no map, which cannot be. */
+static __always_inline int img_open(struct img *im, __u32 slot)
+{
+	__u64 at = slot & img_slot_mask;
+	__u32 zero = 0;
+	struct img_map *map = bpf_map_lookup_elem(&image, &zero);
+
+	if (!map)
+		return 0;
+	barrier_var(at);	/* one verifier state for all slots */
+	im->base = (const char *)(map + 1) + at * img_slot_bytes;
+	im->mask = img_table_mask;
+	return 1;
+}
+
+/*
+ * fw_join() - what fw_open() found, in a global function that was handed @w
+ * The verifier looks at a global function once, whatever its callers know; at a static
+ * one anew for each state that it is called in, and there are many. Pointers inside a
+ * struct do not get there, so the image is found again, which is a few instructions.
+ * Return: 0 or -1.
+ */
+static __always_inline int fw_join(struct fw *fw, fw_ctx_t *ctx, struct walk *w)
+{
+	struct img im;
+
+	if (!ctx || !w || !img_open(&im, w->slot))
+		return -1;
+	fw->img = im.base;
+	fw->ctx = ctx;
+	fw->w = w;
+	return 0;
+}
+
+/* fw_join_row() - likewise, of row @row of the scratch: map keys may lie in it (Linux 6.1) */
+static __always_inline int fw_join_row(struct fw *fw, fw_ctx_t *ctx, __u32 row)
+{
+	return fw_join(fw, ctx, bpf_map_lookup_elem(&scratch, &row));
 }
 
 #endif /* BPFIPT_MAPS_BPF_H */

@@ -72,14 +72,14 @@ static __always_inline __u32 packet_type(const struct sk_buff *skb, __u32 daddr)
 }
 
 /* KEY_MAC: 0 none */
-static __always_inline __u32 source_mac(const struct img *im, const struct sk_buff *skb)
+static __always_inline __u32 source_mac(const struct fw *fw, const struct sk_buff *skb)
 {
 	const unsigned char *mac = eth_header(skb);
 	__u8 src[ETH_ALEN];
 
 	if (!mac || bpf_probe_read_kernel(src, sizeof(src), mac + ETH_SRC_OFFSET))
 		return 0;
-	return mac_class(im, src);
+	return mac_class(fw, src);
 }
 
 /* Keys of the bytes. Return: 0, or -1: they cannot be read. */
@@ -114,7 +114,7 @@ static __always_inline int judge_hook(struct fw *fw)
 	const struct nf_hook_state *state = fw->ctx->state;
 	const struct sk_buff *skb = fw->ctx->skb;
 	struct fw_pkt *pkt = &fw->w->pkt;
-	__u32 flags = img_hdr_word(&fw->img, flags);
+	__u32 flags = img_hdr_word(fw->img, flags);
 	const struct net_device *in = state->in, *out = state->out;
 
 	fw->w->ct.marked = 0;
@@ -128,12 +128,12 @@ static __always_inline int judge_hook(struct fw *fw)
 	pkt->key[KEY_CTSTATE] = features & IMG_F_CT && flags & IMG_F_CT ? nf_ct_state(skb) : 0;
 	if (features & IMG_F_CTINFO && flags & IMG_F_CTINFO)
 		nf_ct_view(fw);
-	pkt->key[KEY_IIF] = in ? port_of(&fw->img, pkt->ifindex).in_class : IFACE_CLASS_NONE;
+	pkt->key[KEY_IIF] = in ? port_of(fw, pkt->ifindex).in_class : IFACE_CLASS_NONE;
 	pkt->key[KEY_OIF] = IFACE_CLASS_NONE;
 	if (out && flags & IMG_F_OIF)
-		pkt->key[KEY_OIF] = port_of(&fw->img, pkt->oifindex).out_class;
+		pkt->key[KEY_OIF] = port_of(fw, pkt->oifindex).out_class;
 	pkt->key[KEY_PKTTYPE] = packet_type(skb, pkt->key[KEY_DADDR]);
-	pkt->key[KEY_MAC] = flags & IMG_F_MAC ? source_mac(&fw->img, skb) : 0;
+	pkt->key[KEY_MAC] = flags & IMG_F_MAC ? source_mac(fw, skb) : 0;
 	return walk_chain(fw);
 }
 

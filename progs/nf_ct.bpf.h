@@ -82,7 +82,7 @@ static __noinline int nf_ct_view(struct fw *fw)
 	v->has_entry = v->has_tuple = !!ct;
 	v->conn = (__u64)ct;
 	if (!ct) {
-		if (features & IMG_F_CONNLIMIT && img_hdr_word(&fw->img, flags) & IMG_F_CONNLIMIT)
+		if (features & IMG_F_CONNLIMIT && img_hdr_word(fw->img, flags) & IMG_F_CONNLIMIT)
 			nf_own_tuple(fw);
 		return 0;
 	}
@@ -91,7 +91,7 @@ static __noinline int nf_ct_view(struct fw *fw)
 	v->mark = BPF_CORE_READ(ct, mark);
 	left = BPF_CORE_READ(ct, timeout) - (__u32)bpf_jiffies64();
 	v->left = left > 0 ? left : 0;
-	if (img_hdr_word(&fw->img, flags) & IMG_F_CT_ACCT)
+	if (img_hdr_word(fw->img, flags) & IMG_F_CT_ACCT)
 		nf_ct_counts(ct, v);
 	nf_ct_tuple(ct, 0, &v->orig);
 	nf_ct_tuple(ct, 1, &v->reply);

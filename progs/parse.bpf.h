@@ -146,11 +146,11 @@ static __always_inline __u32 parse_ip(const struct iphdr *iph, __u32 tot_len, __
 }
 
 /* Read and parse a transport header that is not in the linear part. Return: 0 or -1. */
-static __always_inline int load_l4(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 need)
+__noinline int load_l4(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 need)
 {
 	__u8 buf[20] = {};
 
-	if (fw_load(ctx, pkt->l4_off, buf, need == 20 ? 20 : need == 12 ? 12 : 8))
+	if (!ctx || !pkt || fw_load(ctx, pkt->l4_off, buf, need == 20 ? 20 : need == 12 ? 12 : 8))
 		return -1;
 	parse_l4(pkt, buf);
 	return 0;

@@ -313,7 +313,7 @@ static __always_inline int reject_failed(void)
 /* Link-layer addresses of a frame back to where the offender came from. Return: 0 or -1. */
 static __always_inline int reject_back(struct fw *fw, struct reject_buf *b)
 {
-	struct port in = port_of(&fw->img, fw->w->pkt.ifindex);
+	struct port in = port_of(fw, fw->w->pkt.ifindex);
 
 	*(__be16 *)(b->eth + ETH_ALEN) = bpf_htons(in.mac_hi >> 16);
 	*(__be16 *)(b->eth + ETH_ALEN + 2) = bpf_htons(in.mac_hi & 0xffff);

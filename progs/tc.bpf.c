@@ -122,7 +122,7 @@ int fw_ingress(struct __sk_buff *skb)
 
 	if (fw_open(&fw, skb))
 		return TC_ACT_SHOT;
-	in = port_of(&fw.img, skb->ifindex);
+	in = port_of(&fw, skb->ifindex);
 	if (in.flags & IFACE_PORT)
 		return TC_ACT_UNSPEC;
 	l3_off = skb_l3_off(skb, in.flags);
@@ -148,19 +148,19 @@ int fw_ingress(struct __sk_buff *skb)
 		pkt->lo_state = skb->cb[4] & 0xff;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
 		return follow_first(&fw) == WALK_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
-	if (hook == HOOK_FORWARD && img_hdr_word(&fw.img, flags) & IMG_F_OIF)
-		out_class = port_of(&fw.img, pkt->oifindex).out_class;
+	if (hook == HOOK_FORWARD && img_hdr_word(fw.img, flags) & IMG_F_OIF)
+		out_class = port_of(&fw, pkt->oifindex).out_class;
 	skb_keys(skb, pkt, in.in_class, out_class);
 	if (type == PACKET_LOOPBACK)
 		type = is_multicast(pkt->key[KEY_DADDR]) ? PACKET_MULTICAST : PACKET_BROADCAST;
 	pkt->key[KEY_PKTTYPE] = type;
 	pkt->key[KEY_MAC] = 0;
-	if (img_hdr_word(&fw.img, flags) & IMG_F_MAC && l3_off &&
+	if (img_hdr_word(fw.img, flags) & IMG_F_MAC && l3_off &&
 	    !(pkt->flags & PKT_LOOPBACK)) {
 		__u8 mac[8] = {};
 
 		if (!bpf_skb_load_bytes(skb, ETH_ALEN, mac, ETH_ALEN))
-			pkt->key[KEY_MAC] = mac_class(&fw.img, mac);
+			pkt->key[KEY_MAC] = mac_class(&fw, mac);
 	}
 	return finish(skb, &fw);
 }
@@ -177,9 +177,9 @@ int fw_egress(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	forwarded = skb->ingress_ifindex && !reject_is_answer(skb);
 	if (forwarded &&
-	    port_of(&fw.img, skb->ingress_ifindex).flags != PORT_UNKNOWN)
+	    port_of(&fw, skb->ingress_ifindex).flags != PORT_UNKNOWN)
 		return TC_ACT_UNSPEC;
-	out = port_of(&fw.img, skb->ifindex);
+	out = port_of(&fw, skb->ifindex);
 	if (out.flags & IFACE_PORT)
 		return TC_ACT_UNSPEC;
 	l3_off = skb_l3_off(skb, out.flags);
@@ -228,7 +228,7 @@ int fw_answer(struct __sk_buff *skb)
 	meta = *m;
 	if (fw_open(&fw, skb))
 		return reject_failed();
-	in = port_of(&fw.img, skb->ifindex);
+	in = port_of(&fw, skb->ifindex);
 	l3_off = skb_l3_off(skb, in.flags);
 	pkt = &fw.w->pkt;
 	if (l3_off < 0 || skb_parse(skb, l3_off, 0, in.flags, pkt))

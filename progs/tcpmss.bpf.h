@@ -163,7 +163,7 @@ static __always_inline int mss_followed(const struct fw *fw, __u32 hlen)
 	if (pkt->l4_len > hlen)
 		return 1;
 	return pkt->frag_off & IP_MF &&
-	       (pkt->hook == HOOK_INPUT || img_hdr_word(&fw->img, flags) & IMG_F_CT);
+	       (pkt->hook == HOOK_INPUT || img_hdr_word(fw->img, flags) & IMG_F_CT);
 }
 
 /**

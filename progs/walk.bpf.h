@@ -46,7 +46,9 @@ static __always_inline void seek(struct walk *w, __u32 cur, __u32 end)
 
 static __always_inline const struct img_action *action_at(const struct fw *fw, __u32 pos)
 {
-	return img_record(&fw->img, fw->w->actions + (__u64)pos * (sizeof(struct img_action) / 4));
+	struct img im = fw_img(fw);
+
+	return img_record(&im, fw->w->actions + (__u64)pos * (sizeof(struct img_action) / 4));
 }
 
 /* End of a chain, or RETURN: back behind the jump, or to the policy. */
@@ -79,7 +81,7 @@ static __always_inline int walk_jump(struct walk *w, __u32 pos, const struct img
 static __always_inline void walk_again(struct fw *fw, __u32 pos)
 {
 	fw->w->cur = pos + 1;
-	classify(fw);
+	classify_again(fw->ctx, fw->w);
 	seek(fw->w, pos + 1, fw->w->end);
 }
 
@@ -90,7 +92,7 @@ static __always_inline void walk_mark(struct fw *fw, __u32 pos, const struct img
 
 	w->pkt.mark = (w->pkt.mark & ~act->arg2) ^ act->arg;
 	w->pkt.flags |= PKT_MARKED;
-	if (img_hdr_word(&fw->img, flags) & IMG_F_MARK) {
+	if (img_hdr_word(fw->img, flags) & IMG_F_MARK) {
 		w->pkt.key[KEY_MARK] = w->pkt.mark;
 		walk_again(fw, pos);
 	}
@@ -155,7 +157,7 @@ static __always_inline int walk_act(struct fw *fw, __u32 pos, const struct img_a
 		return 0;
 	case ACT_LOG:
 		if (features & IMG_F_LOG)
-			log_packet(fw, act->arg, act->slot);
+			log_packet(fw->ctx, w->row, act->arg, act->slot);
 		return 0;
 	case ACT_TCPMSS:
 		return walk_tcpmss(fw, pos, act);
@@ -177,7 +179,7 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 		return 1;
 	}
 	if (act->late) {
-		int r = late_run(fw, act->late);
+		int r = late_run(fw->ctx, w->row, act->late);
 
 		if (r == LATE_DROP_NOW) {	/* early.bpf.h: or unsure */
 			w->verdict = WALK_HOTDROP;
@@ -200,7 +202,7 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 /* One step: the next candidate, or one subtree less. Return: 1 ends the walk. */
 static long walk_step(__u32 step, struct fw *fw)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	struct walk *w = fw->w;
 	__u32 nr = w->nr_vectors, i, pos;
 	__u64 m2 = w->m2;
@@ -285,7 +287,7 @@ static long walk_step(__u32 step, struct fw *fw)
  */
 static __always_inline int walk_short(struct fw *fw, const struct img_hook *h)
 {
-	struct img im = fw->img;
+	struct img im = fw_img(fw);
 	const struct walk *w = fw->w;
 	__u32 hits = w->hits, plain, i;
 
@@ -315,7 +317,7 @@ static __always_inline int walk_established(struct fw *fw, const struct img_hook
 	const struct fw_pkt *pkt = &fw->w->pkt;
 	__u32 fast, class = pkt->key[hook == HOOK_OUTPUT ? KEY_OIF : KEY_IIF];
 
-	fast = *(const __u32 *)(fw->img.base + offsetof(struct img_hdr, fast) + hook * 4);
+	fast = *(const __u32 *)(fw->img + offsetof(struct img_hdr, fast) + hook * 4);
 	if (!(fast & FAST_STATES & pkt->key[KEY_CTSTATE]) || class >= FAST_IFACES ||
 	    fast >> FAST_IFACE_SHIFT >> class & 1)
 		return 0;
@@ -324,46 +326,78 @@ static __always_inline int walk_established(struct fw *fw, const struct img_hook
 	return 1;
 }
 
-/*
- * walk_chain() - the verdict of built-in chain pkt.hook
- * Return: WALK_ACCEPT, WALK_DROP, WALK_HOTDROP or WALK_REJECT (w->verdict_arg).
- */
-static __noinline int walk_chain(struct fw *fw)
+static __always_inline const struct img_hook *hook_of(const struct fw *fw, __u32 hook)
+{
+	return (const void *)(fw->img + offsetof(struct img_hdr, hook) +
+			      hook * sizeof(struct img_hook));
+}
+
+/* The chain's policy, where no rule has decided. */
+static __always_inline int walk_policy(struct fw *fw, const struct img_hook *h)
+{
+	count_rule(fw, h->slot);
+	return h->policy == ACT_ACCEPT ? WALK_ACCEPT : WALK_DROP;
+}
+
+/* What most packets need. Return: WALK_ON: it takes walk_rest(). */
+static __noinline int walk_first(struct fw *fw)
 {
 	struct walk *w = fw->w;
 	__u32 hook = w->pkt.hook;
 	const struct img_hook *h;
+	int verdict;
 
 	if (hook >= NR_HOOKS)
 		return WALK_DROP;
-	h = (const void *)(fw->img.base + offsetof(struct img_hdr, hook) + hook * sizeof(*h));
-	if (h->start != h->end) {
-		w->actions = img_hdr_word(&fw->img, actions);
-		if (features & IMG_F_CT && walk_established(fw, h, hook))
-			return WALK_ACCEPT;
-		w->cur = h->start;
-		w->end = h->end;
-		classify(fw);
-		w->verdict = walk_short(fw, h);
-		if (w->verdict == WALK_ON) {
-			w->depth = 0;
-			w->addrtype[0] = w->addrtype[1] = 0;
-			seek(w, h->start, h->end);
-			bpf_loop(WALK_MAX_STEPS, walk_step, fw, 0);
-		}
-		if (early_unsure(w))
-			return WALK_DROP;
-		if (unlikely(w->verdict == WALK_ON)) {
-			event(EV_WALK_LIMIT);
-			return WALK_DROP;
-		}
-		if (w->verdict == WALK_HOTDROP)
-			event(EV_HOTDROP);
-		if (w->verdict != WALK_POLICY)
-			return w->verdict;
+	h = hook_of(fw, hook);
+	if (h->start == h->end)
+		return walk_policy(fw, h);
+	w->actions = img_hdr_word(fw->img, actions);
+	if (features & IMG_F_CT && walk_established(fw, h, hook))
+		return WALK_ACCEPT;
+	w->cur = h->start;
+	w->end = h->end;
+	classify(fw);
+	verdict = walk_short(fw, h);
+	if (early_unsure(w))
+		return WALK_DROP;
+	return verdict == WALK_POLICY ? walk_policy(fw, h) : verdict;
+}
+
+/* Candidate by candidate. A function of its own: walk_first() needs much of the stack. */
+static __noinline int walk_rest(struct fw *fw)
+{
+	struct walk *w = fw->w;
+	const struct img_hook *h;
+
+	if (w->pkt.hook >= NR_HOOKS)
+		return WALK_DROP;
+	h = hook_of(fw, w->pkt.hook);
+	w->verdict = WALK_ON;
+	w->depth = 0;
+	w->addrtype[0] = w->addrtype[1] = 0;
+	seek(w, h->start, h->end);
+	bpf_loop(WALK_MAX_STEPS, walk_step, fw, 0);
+	if (early_unsure(w))
+		return WALK_DROP;
+	if (unlikely(w->verdict == WALK_ON)) {
+		event(EV_WALK_LIMIT);
+		return WALK_DROP;
 	}
-	count_rule(fw, h->slot);
-	return h->policy == ACT_ACCEPT ? WALK_ACCEPT : WALK_DROP;
+	if (w->verdict == WALK_HOTDROP)
+		event(EV_HOTDROP);
+	return w->verdict == WALK_POLICY ? walk_policy(fw, h) : w->verdict;
+}
+
+/*
+ * walk_chain() - the verdict of built-in chain pkt.hook
+ * Return: WALK_ACCEPT, WALK_DROP, WALK_HOTDROP or WALK_REJECT (w->verdict_arg).
+ */
+static __always_inline int walk_chain(struct fw *fw)
+{
+	int verdict = walk_first(fw);
+
+	return verdict == WALK_ON ? walk_rest(fw) : verdict;
 }
 
 #endif /* BPFIPT_WALK_BPF_H */

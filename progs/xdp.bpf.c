@@ -68,7 +68,7 @@ int fw_xdp(struct xdp_md *ctx)
 
 	if (fw_open(&fw, ctx))
 		return XDP_DROP;
-	in = port_of(&fw.img, ctx->ingress_ifindex);
+	in = port_of(&fw, ctx->ingress_ifindex);
 	if (in.flags & IFACE_PORT)
 		return XDP_PASS;
 	l3_off = frame_l3_off(data, data_end);
