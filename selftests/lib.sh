@@ -173,6 +173,13 @@ busywait() {
 	done
 }
 
+# pause TENTHS - of a second, $SLOW times as long
+pause() {
+	local tenths=$(($1 * SLOW))
+
+	sleep $((tenths / 10)).$((tenths % 10))
+}
+
 # ns_name ROLE - a namespace name nobody else uses
 ns_name() {
 	echo "bi$SUFFIX$1"

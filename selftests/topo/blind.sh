@@ -180,7 +180,7 @@ s.bind(("eth11p", 0))
 s.send(bytes.fromhex(sys.argv[1].replace(":", "") + "020000000099" + "0800" +
     "4500001c000000004011" + "66b6" + "0a0c0002" + "0a0c0001" + "0001000200080000"))' \
 			"$(ip -n "${NS[$1.r]}" -o link show eth11 | grep -o 'link/ether [^ ]*' | cut -d' ' -f2)"
-		sleep 0.2
+		pause 2
 	}
 	sees_by from_peer "a VRF slave by its own name" "INPUT -i eth11 -p udp" 0:0 1:28
 	sees_by from_peer "... and by its master's" "INPUT -i vrf0 -p udp" 1:28 0:0
@@ -217,7 +217,7 @@ s.bind(("c0", 0))
 # NEEDS_CSUM, TCPV4; 14 + 20 + 20 + 13 bytes in the first piece
 s.send(struct.pack("=BBHHHH", 1, 1, 67, 1000, 34, 16) +
        bytes.fromhex("0200000001010200000001020800") + ip + tcp + pay)'
-	sleep 0.3
+	pause 3
 }
 for w in ref dut; do
 	ns_exec "${NS[$w.c]}" ethtool -K c0 tx on sg on gso on tso on >/dev/null

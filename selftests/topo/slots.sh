@@ -94,7 +94,7 @@ done
 stop() {
 	flood_stop
 	# shellcheck disable=SC2317
-	quiet() { local was; was=$(native); sleep 0.2; [ "$(native)" = "$was" ]; }
+	quiet() { local was; was=$(native); pause 2; [ "$(native)" = "$was" ]; }
 	busywait 20 quiet
 }
 stop
