@@ -50,7 +50,8 @@ expect() {
 		if [ $# -gt 1 ]; then agree_and "$@"; else agree "$1"; fi
 		return
 	fi
-	world_inject dut /dev/stdin "$TMP/ref.rx"
+	cat >"$TMP/frames"
+	world_inject dut "$TMP/frames" "$TMP/ref.rx"
 	shift
 	[ $# -gt 0 ] || tap_skip "$text" "this kernel counts a connection's later packets anew"
 	while [ $# -gt 1 ]; do
