@@ -124,7 +124,7 @@ static __always_inline int classify_key(__u32 i, struct fw *fw)
 	const struct img_lookup *lk;
 	__u32 key, acc, v = w->nr_vectors, root, class, row = 0;
 
-	lk = img_record(&im, img_hdr_word(im.base, lookups) + (__u64)i * (sizeof(*lk) / 4));
+	lk = img_record(&im, w->lookups + (__u64)i * (sizeof(*lk) / 4));
 	key = lk->key;
 	if (key >= NR_KEYS || v >= IMG_MAX_VECTORS)
 		return 1;
@@ -217,18 +217,25 @@ static __always_inline __u32 few_hits(const struct img *im, const struct walk *w
 	return hits;
 }
 
-/* classify() - fill w->root and w->all from the packet's keys, for [w->cur, w->end) */
+/*
+ * classify() - fill w->root and w->all from the packet's keys, for [w->cur, w->end), which
+ * is of w->part
+ */
 static __always_inline void classify(struct fw *fw)
 {
 	struct walk *w = fw->w;
+	const struct img_part *part;
 
+	part = (const void *)(fw->img + offsetof(struct img_hdr, part) +
+			      (w->part & (NR_PARTS - 1)) * sizeof(*part));
+	w->lookups = part->lookups;
 	w->nr_vectors = 0;
 	w->acc = 0;
 	w->all = ~0ull;
 	w->few = 0;
 	w->hits = 0;
 	if (!classify_key(0, fw))	/* mostly the only one */
-		bpf_loop(img_hdr_word(fw->img, nr_lookups) - 1, classify_step, fw, 0);
+		bpf_loop(part->nr_lookups - 1, classify_step, fw, 0);
 	if (w->few) {
 		struct img im = fw_img(fw);
 
@@ -237,7 +244,7 @@ static __always_inline void classify(struct fw *fw)
 	}
 }
 
-/* classify_again() - likewise, when a target has changed a key */
+/* classify_again() - likewise, when a target has changed a key, or the part is another */
 __noinline int classify_again(fw_ctx_t *ctx, struct walk *w)
 {
 	struct fw fw;

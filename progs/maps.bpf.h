@@ -243,7 +243,10 @@ struct u32_run {
  * @acc:	product of the classes of an unfinished vector
  * @all:	AND of the root masks
  * @m0, @m1, @m2: candidates not yet visited, per level
- * @cur, @end:	positions [cur, end) of the chain under evaluation
+ * @cur, @end:	positions [cur, end) of the chain's segment under evaluation
+ * @part:	of the image that this is in; @delta: first position of the delta
+ * @stale:	1 when @root and the candidates are of another part, or of other keys
+ * @lookups:	of the part, when it was classified
  * @base:	position of bit 0 of the current leaf
  * @addrtype:	source's and destination's, as addr_type() says; 0: not looked up yet
  * @ct:		its connection
@@ -275,6 +278,10 @@ struct walk {
 	__u32 acc;
 	__u32 cur;
 	__u32 end;
+	__u32 part;
+	__u32 delta;
+	__u32 stale;
+	__u32 lookups;
 	__u32 base;
 	__u32 a;
 	__u32 depth;

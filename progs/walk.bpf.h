@@ -35,8 +35,13 @@ enum {
 /* Steps before a packet is given up (and dropped): far beyond any real walk. */
 #define WALK_MAX_STEPS	(1u << 20)
 
+/* Candidates in [cur, end); of the other part only once walk_step() has classified anew. */
 static __always_inline void seek(struct walk *w, __u32 cur, __u32 end)
 {
+	__u32 part = end > w->delta;
+
+	w->stale |= part ^ w->part;
+	w->part = part;
 	w->cur = cur;
 	w->end = end;
 	w->m0 = cur < end ? w->all & (~0ull << ((cur >> 12) & 63)) : 0;
@@ -51,7 +56,7 @@ static __always_inline const struct img_action *action_at(const struct fw *fw, _
 	return img_record(&im, fw->w->actions + (__u64)pos * (sizeof(struct img_action) / 4));
 }
 
-/* End of a chain, or RETURN: back behind the jump, or to the policy. */
+/* RETURN, or the end of a chain: back behind the jump, or to the policy. */
 static __always_inline int walk_return(struct fw *fw)
 {
 	struct walk *w = fw->w;
@@ -64,6 +69,22 @@ static __always_inline int walk_return(struct fw *fw)
 	w->depth--;
 	pos = w->stack[w->depth & (IMG_MAX_DEPTH - 1)];
 	seek(w, pos + 1, action_at(fw, pos)->chain_end);
+	return 0;
+}
+
+/* End of a segment: on to the next one of the chain. */
+static __always_inline int walk_end(struct fw *fw)
+{
+	struct walk *w = fw->w;
+	__u32 next;
+
+	if (likely(!(img_hdr_word(fw->img, flags) & IMG_F_LINKED)))
+		return walk_return(fw);
+	next = action_at(fw, w->end - 1)->next;
+	if (!next)
+		return walk_return(fw);
+	next--;
+	seek(w, next, action_at(fw, next)->chain_end);
 	return 0;
 }
 
@@ -81,8 +102,7 @@ static __always_inline int walk_jump(struct walk *w, __u32 pos, const struct img
 static __always_inline void walk_again(struct fw *fw, __u32 pos)
 {
 	fw->w->cur = pos + 1;
-	classify_again(fw->ctx, fw->w);
-	seek(fw->w, pos + 1, fw->w->end);
+	fw->w->stale = 1;
 }
 
 /* A MARK target: later mark matches of this very walk see the new value. */
@@ -204,18 +224,25 @@ static long walk_step(__u32 step, struct fw *fw)
 {
 	struct img im = fw_img(fw);
 	struct walk *w = fw->w;
-	__u32 nr = w->nr_vectors, i, pos;
-	__u64 m2 = w->m2;
+	__u32 nr, i, pos;
+	__u64 m2;
 
+	if (unlikely(w->stale)) {
+		w->stale = 0;
+		classify_again(fw->ctx, w);
+		seek(w, w->cur, w->end);
+	}
+	nr = w->nr_vectors;
+	m2 = w->m2;
 	if (w->few) {
 		if (!m2)
-			return walk_return(fw);
+			return walk_end(fw);
 		pos = few_pos(&im, w->few, lowest_bit(m2))->pos;
 		w->m2 = m2 & (m2 - 1);
 		if (pos < w->cur)
 			return 0;
 		if (pos >= w->end)
-			return walk_return(fw);
+			return walk_end(fw);
 		return walk_obey(fw, pos);
 	}
 	if (!m2) {
@@ -226,7 +253,7 @@ static long walk_step(__u32 step, struct fw *fw)
 			__u32 a;
 
 			if (!m0)
-				return walk_return(fw);
+				return walk_end(fw);
 			a = lowest_bit(m0);
 			w->m0 = m0 & (m0 - 1);
 			w->a = a;
@@ -276,8 +303,14 @@ static long walk_step(__u32 step, struct fw *fw)
 	pos = w->base | lowest_bit(m2);
 	w->m2 = m2 & (m2 - 1);
 	if (pos >= w->end)
-		return walk_return(fw);
+		return walk_end(fw);
 	return walk_obey(fw, pos);
+}
+
+/* Nothing of the chain's first segment matches. */
+static __always_inline int walk_none(struct fw *fw)
+{
+	return unlikely(img_hdr_word(fw->img, flags) & IMG_F_LINKED) ? WALK_ON : WALK_POLICY;
 }
 
 /*
@@ -292,7 +325,7 @@ static __always_inline int walk_short(struct fw *fw, const struct img_hook *h)
 	__u32 hits = w->hits, plain, i;
 
 	if (!w->few)
-		return w->all ? WALK_ON : WALK_POLICY;
+		return w->all ? WALK_ON : walk_none(fw);
 	for (i = 0; i < FEW_MAX; i++, hits >>= 1) {
 		const struct img_few_pos *p = few_pos(&im, w->few, i);
 
@@ -308,7 +341,7 @@ static __always_inline int walk_short(struct fw *fw, const struct img_hook *h)
 		count_rule(fw, plain & FEW_SLOT);
 		return plain & FEW_ACCEPT ? WALK_ACCEPT : WALK_DROP;
 	}
-	return WALK_POLICY;
+	return walk_none(fw);
 }
 
 /* The short cut of img_hdr.fast. Return: 1: the packet is accepted, and counted. */
@@ -357,6 +390,9 @@ static __noinline int walk_first(struct fw *fw)
 		return WALK_ACCEPT;
 	w->cur = h->start;
 	w->end = h->end;
+	w->delta = img_hdr_word(fw->img, part[PART_DELTA].start);
+	w->part = h->end > w->delta;
+	w->stale = 0;
 	classify(fw);
 	verdict = walk_short(fw, h);
 	if (early_unsure(w))

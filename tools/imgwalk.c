@@ -135,6 +135,14 @@ static bool few_decides(const struct few *few, __u32 pos, __u32 end)
 	return few->nr_terms != FEW_MORE;
 }
 
+/* The part of the image that positions up to @end are of. */
+static const struct img_part *part_of(const __u32 *word, __u32 end)
+{
+	const struct img_hdr *h = hdr_of(word);
+
+	return &h->part[end > h->part[PART_DELTA].start ? PART_DELTA : PART_BASE];
+}
+
 /*
  * The roots that @key selects, for candidates in [pos, end); returns how many. @few->pos: it
  * is a few list, alone.
@@ -142,12 +150,12 @@ static bool few_decides(const struct few *few, __u32 pos, __u32 end)
 static __u32 classify(const __u32 *word, const __u32 *key, __u32 pos, __u32 end, __u32 *root,
 		      struct few *few)
 {
-	const struct img_hdr *h = hdr_of(word);
-	const struct img_lookup *lk = (const void *)(word + h->lookups);
+	const struct img_part *part = part_of(word, end);
+	const struct img_lookup *lk = (const void *)(word + part->lookups);
 	bool whole = key[KEY_L4] >> 8 == FORM_WHOLE;
 	__u32 acc = 0, nr = 0;
 
-	for (__u32 i = 0; i < h->nr_lookups; i++) {
+	for (__u32 i = 0; i < part->nr_lookups; i++) {
 		__u32 class = imgwalk_class(word, &lk[i], key[lk[i].key]);
 
 		acc = acc * lk[i].mult + class;
@@ -260,15 +268,25 @@ int imgwalk(const __u32 *word, enum fw_hook hook, struct imgwalk *w)
 	const struct img_action *actions = (const void *)(word + h->actions);
 	__u32 pos = h->hook[hook].start, end = h->hook[hook].end;
 	__u32 root[IMG_MAX_VECTORS], stack[IMG_MAX_DEPTH];
+	const struct img_part *part = NULL;
 	struct few few = { 0 };
-	__u32 nr = classify(word, w->key, pos, end, root, &few), depth = 0;
+	__u32 nr = 0, depth = 0;
 
 	w->nr_slots = 0;
 	for (__u32 steps = 0; steps < IMGWALK_STEPS; steps++) {
 		const struct img_action *act;
 		bool back = false;
 
+		if (part_of(word, end) != part) {
+			part = part_of(word, end);
+			nr = classify(word, w->key, pos, end, root, &few);
+		}
 		pos = candidate(word, w->key, root, nr, &few, pos, end);
+		if (pos == end && end && actions[end - 1].next) {
+			pos = actions[end - 1].next - 1;
+			end = actions[pos].chain_end;
+			continue;
+		}
 		if (pos == end) {
 			back = true;
 		} else {

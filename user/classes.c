@@ -23,6 +23,7 @@ const struct class_limits class_limits_default = {
 	.forced	 = 1u << 20,
 	.words	 = 1u << 18,
 	.vectors = IMG_MAX_VECTORS,
+	.delta_from = 256,
 };
 
 static const __u32 key_max[NR_KEYS] = KEY_MAX_TABLE;
@@ -77,10 +78,10 @@ static int event_sort(__u64 **evp, size_t n)
 }
 
 /* Ranges of each key over all positions, in one pass: most keys have none. */
-static void ranges_count(const struct product *const *prod, __u32 nr, size_t *ranges)
+static void ranges_count(const struct product *const *prod, __u32 from, __u32 end, size_t *ranges)
 {
 	memset(ranges, 0, NR_KEYS * sizeof(*ranges));
-	for (__u32 p = 0; p < nr; p++)
+	for (__u32 p = from; p < end; p++)
 		for (__u32 key = 0; key < NR_KEYS; key++)
 			if (prod[p]->set[key])
 				ranges[key] += prod[p]->set[key]->n;
@@ -90,8 +91,8 @@ static void ranges_count(const struct product *const *prod, __u32 nr, size_t *ra
  * All events of @key, which has @n ranges: none when no position constrains it.
  * Positions that accept any value are toggled in @s at once.
  */
-static int events_collect(__u32 key, size_t n, const struct product *const *prod, __u32 nr,
-			  struct sweep *s, __u64 **evp, size_t *nr_ev)
+static int events_collect(__u32 key, size_t n, const struct product *const *prod, __u32 from,
+			  __u32 end, struct sweep *s, __u64 **evp, size_t *nr_ev)
 {
 	__u64 *ev;
 
@@ -103,7 +104,7 @@ static int events_collect(__u32 key, size_t n, const struct product *const *prod
 	if (!ev)
 		return -ENOMEM;
 	n = 0;
-	for (__u32 p = 0; p < nr; p++) {
+	for (__u32 p = from; p < end; p++) {
 		const struct fset *set = prod[p]->set[key];
 
 		if (!set) {
@@ -197,7 +198,7 @@ static void keyclass_free(struct keyclass *kc)
 
 /* Classes of @key, which has @ranges of them; @always: even if it has none. */
 static int keyclass_build(struct classes *c, __u32 key, size_t ranges, bool always,
-			  const struct product *const *prod, __u32 nr)
+			  const struct product *const *prod, __u32 from, __u32 end)
 {
 	struct keyclass *kc = &c->kc[c->nr_kc];
 	struct sweep *s = NULL;
@@ -207,15 +208,15 @@ static int keyclass_build(struct classes *c, __u32 key, size_t ranges, bool alwa
 
 	if (!ranges && !always)
 		return 0;
-	s = sweep_new(c->store, nr);
+	s = sweep_new(c->store, end);
 	if (!s)
 		goto out;
 	kc->key = key;
-	err = events_collect(key, ranges, prod, nr, s, &ev, &n);
+	err = events_collect(key, ranges, prod, from, end, s, &ev, &n);
 	if (err)
 		goto out;
 	if (!n && always)
-		for (__u32 p = 0; p < nr; p++)
+		for (__u32 p = from; p < end; p++)
 			sweep_toggle(s, p);
 	if (n || always) {
 		err = keyclass_sweep(kc, c->store, s, ev, n);
@@ -230,7 +231,7 @@ out:
 	return err;
 }
 
-int classes_build(struct classes *c, const struct product *const *prod, __u32 nr,
+int classes_build(struct classes *c, const struct product *const *prod, __u32 from, __u32 end,
 		  const struct class_limits *lim)
 {
 	size_t ranges[NR_KEYS];
@@ -240,11 +241,11 @@ int classes_build(struct classes *c, const struct product *const *prod, __u32 nr
 	c->store = vectors_new();
 	if (!c->store)
 		return -ENOMEM;
-	ranges_count(prod, nr, ranges);
+	ranges_count(prod, from, end, ranges);
 	for (__u32 key = 0; key < NR_KEYS && !err; key++)
-		err = keyclass_build(c, key, ranges[key], false, prod, nr);
-	if (!err && nr && !c->nr_kc)
-		err = keyclass_build(c, KEY_L4, ranges[KEY_L4], true, prod, nr);
+		err = keyclass_build(c, key, ranges[key], false, prod, from, end);
+	if (!err && from < end && !c->nr_kc)
+		err = keyclass_build(c, KEY_L4, ranges[KEY_L4], true, prod, from, end);
 	if (!err)
 		err = classes_cross(c, prod, lim);
 	return err;

@@ -60,6 +60,7 @@ struct vector {
  * @forced:	entries when there are more keys than vectors
  * @words:	node words that one crossing may add, at most
  * @vectors:	vectors, at most
+ * @delta_from:	positions from which on an image has room for a delta
  */
 struct class_limits {
 	__u32 l4;
@@ -67,6 +68,7 @@ struct class_limits {
 	__u32 forced;
 	__u32 words;
 	__u32 vectors;
+	__u32 delta_from;
 };
 
 extern const struct class_limits class_limits_default;
@@ -90,10 +92,10 @@ struct classes {
 /*
  * classes_build() - classes and vectors of the keys that the positions constrain
  * @prod:	per position, the product it stands for
- * @nr:		positions. With at least one there is at least one vector.
+ * @from, @end:	positions. With at least one there is at least one vector.
  * Return: 0 or -ENOMEM. classes_free() is due in either case.
  */
-int classes_build(struct classes *c, const struct product *const *prod, __u32 nr,
+int classes_build(struct classes *c, const struct product *const *prod, __u32 from, __u32 end,
 		  const struct class_limits *lim);
 void classes_free(struct classes *c);
 

@@ -18,39 +18,8 @@
 #include <string.h>
 
 #include "../progs/abi/counters.h"
-#include "compile.h"
-#include "image.h"
+#include "compile_int.h"
 #include "macclass.h"
-
-/*
- * struct node - a chain during compilation
- * @live:	rules up to and including the first unconditional verdict
- * @hooks:	ON_HOOK() bits of the hooks that reach it
- * @depth:	return addresses that its jumps can stack up
- * @next:	search: next rule to look at
- * @open:	search: on the path from the hook
- * @lowered:	per rule of the chain
- * @start, @end: its positions
- */
-struct node {
-	struct chain *chain;
-	size_t live;
-	unsigned int hooks;
-	unsigned int depth;
-	size_t next;
-	bool open;
-	struct lowered *lowered;
-	__u32 start;
-	__u32 end;
-};
-
-struct compilation {
-	const struct ruleset *rs;
-	struct node *node;
-	struct plan plan;
-	size_t cap_pos;
-	struct lower_err *err;
-};
 
 /* A rule that applies to every packet and decides. */
 static bool rule_ends_chain(const struct rule *r)
@@ -61,11 +30,6 @@ static bool rule_ends_chain(const struct rule *r)
 	return !r->no_target && !r->jump && !t->target.u.user.name[0] && t->verdict < 0 &&
 	       r->entry->target_offset == sizeof(*r->entry) &&
 	       !memcmp(&r->entry->ip, &any, sizeof(any));
-}
-
-static bool rule_is_goto(const struct rule *r)
-{
-	return r->entry->ip.flags & IPT_F_GOTO;
 }
 
 /* Scratch per chain, and the checks that need no search. */
@@ -206,12 +170,30 @@ static bool product_is_empty(const struct product *prod)
 	return false;
 }
 
-static int place_rule(struct compilation *c, const struct rule *r, const struct lowered *low)
+/* IMG_F_* that follow from what a product tests and what its rule does. */
+static __u32 product_flags(const struct product *prod, __u16 act)
+{
+	__u32 flags = 0;
+
+	if (prod->set[KEY_OIF])
+		flags |= IMG_F_OIF;
+	if (prod->set[KEY_MAC])
+		flags |= IMG_F_MAC;
+	if (prod->set[KEY_CTSTATE])
+		flags |= IMG_F_CT;
+	if (act == ACT_REJECT || act == ACT_MARK || act == ACT_CONNMARK)
+		flags |= IMG_F_NATIVE;
+	return flags;
+}
+
+int place_rule(struct compilation *c, const struct node *n, const struct rule *r,
+	       const struct lowered *low)
 {
 	struct plan *plan = &c->plan;
 
 	plan->flags |= low->img_flags;
 	for (size_t i = 0; i < low->nr_prod; i++) {
+		__u32 flags = low->img_flags | product_flags(&low->prod[i], low->act);
 		struct position *p;
 
 		if (product_is_empty(&low->prod[i]))
@@ -232,11 +214,12 @@ static int place_rule(struct compilation *c, const struct rule *r, const struct 
 			plan->pos = p;
 			c->cap_pos = cap;
 		}
+		plan->flags |= flags;
 		plan->pos[plan->nr_pos++] = (struct position){
 			.prod = &low->prod[i],
 			.rule = r,
-			.act = { .act = low->act, .arg = low->arg, .arg2 = low->arg2,
-				 .slot = r->slot },
+			.act = { .act = low->act, .hooks = n->hooks, .arg = low->arg,
+				 .arg2 = low->arg2, .slot = r->slot, .flags = flags },
 			.params = low->nr_params ? low->params : NULL,
 			.nr_params = low->nr_params,
 		};
@@ -244,29 +227,30 @@ static int place_rule(struct compilation *c, const struct rule *r, const struct 
 	return 0;
 }
 
-/*
- * Gives jumps their intervals. A jump to an empty chain just counts, and a goto
- * to one returns at once: the walk never enters an empty interval.
- */
-static void resolve(struct compilation *c, const struct node *n)
+void resolve_jump(const struct compilation *c, const struct rule *r, struct img_action *act)
 {
-	for (__u32 pos = n->start; pos < n->end; pos++) {
-		struct img_action *act = &c->plan.pos[pos].act;
-		const struct rule *r = c->plan.pos[pos].rule;
-		const struct node *to;
+	const struct node *to;
 
-		act->chain_end = n->end;
-		if (!r->jump)
-			continue;
-		to = &c->node[r->jump->index];
-		act->act = rule_is_goto(r) ? ACT_GOTO : ACT_JUMP;
-		act->arg = to->start;
-		act->arg2 = to->end;
-		if (to->start == to->end) {
-			act->act = rule_is_goto(r) ? ACT_RETURN : ACT_CONTINUE;
-			act->arg = act->arg2 = 0;
-		}
+	if (!r->jump)
+		return;
+	to = &c->node[r->jump->index];
+	act->act = rule_is_goto(r) ? ACT_GOTO : ACT_JUMP;
+	act->arg = to->start;
+	act->arg2 = to->end;
+	if (to->start == to->end) {
+		act->act = rule_is_goto(r) ? ACT_RETURN : ACT_CONTINUE;
+		act->arg = act->arg2 = 0;
 	}
+}
+
+void plan_hook(struct compilation *c, const struct node *n)
+{
+	if (n->chain->hook >= 0)
+		c->plan.hook[n->chain->hook] = (struct img_hook){
+			.start = n->start, .end = n->end,
+			.policy = n->chain->drop ? ACT_DROP : ACT_ACCEPT,
+			.slot = SLOT_POLICY(n->chain->hook),
+		};
 }
 
 static int place(struct compilation *c)
@@ -285,20 +269,19 @@ static int place(struct compilation *c)
 			if (rule->slot >= plan->nr_slots)
 				plan->nr_slots = rule->slot + 1;
 			if (n->hooks && r < n->live)
-				err = place_rule(c, rule, &n->lowered[r]);
+				err = place_rule(c, n, rule, &n->lowered[r]);
 			if (err)
 				return err;
 		}
 		n->end = plan->nr_pos;
-		if (n->chain->hook >= 0)
-			plan->hook[n->chain->hook] = (struct img_hook){
-				.start = n->start, .end = n->end,
-				.policy = n->chain->drop ? ACT_DROP : ACT_ACCEPT,
-				.slot = SLOT_POLICY(n->chain->hook),
-			};
+		plan_hook(c, n);
 	}
-	for (size_t i = 0; i < c->rs->nr_chains; i++)
-		resolve(c, &c->node[i]);
+	for (size_t i = 0; i < c->rs->nr_chains; i++) {
+		for (__u32 pos = c->node[i].start; pos < c->node[i].end; pos++) {
+			plan->pos[pos].act.chain_end = c->node[i].end;
+			resolve_jump(c, plan->pos[pos].rule, &plan->pos[pos].act);
+		}
+	}
 	return 0;
 }
 
@@ -338,7 +321,46 @@ static int plan_macs(struct plan *plan, const struct macclasses *mc)
 	return 0;
 }
 
-static void compilation_free(struct compilation *c)
+int compilation_begin(struct compilation *c, const struct ruleset *rs, const struct iface *ifs,
+		      size_t nr_ifs, struct lower_err *err)
+{
+	int ret;
+
+	memset(c, 0, sizeof(*c));
+	c->rs = rs;
+	c->err = err;
+	err->msg[0] = '\0';
+	ret = nodes_new(c);
+	if (!ret)
+		ret = reach_all(c);
+	if (ret)
+		return ret;
+	c->ifc = ifclasses_build(rs, ifs, nr_ifs);
+	if (!c->ifc) {
+		ret = -errno;
+		if (ret == -E2BIG)
+			snprintf(err->msg, sizeof(err->msg),
+				 "ruleset too big: too many interface names");
+		return ret;
+	}
+	c->mac = macclasses_build(rs);
+	if (!c->mac) {
+		ret = -errno;
+		if (ret == -E2BIG)
+			snprintf(err->msg, sizeof(err->msg),
+				 "ruleset too big: more than %d MAC addresses", MAC_CLASS_MAX);
+		return ret;
+	}
+	ret = plan_ifaces(&c->plan, c->ifc, ifs, nr_ifs);
+	return ret ?: plan_macs(&c->plan, c->mac);
+}
+
+struct lower_ctx compilation_ctx(const struct compilation *c)
+{
+	return (struct lower_ctx){ .ifc = c->ifc, .mac = c->mac, .rs = c->rs };
+}
+
+void compilation_end(struct compilation *c)
 {
 	for (size_t i = 0; c->node && i < c->rs->nr_chains; i++) {
 		struct node *n = &c->node[i];
@@ -347,6 +369,8 @@ static void compilation_free(struct compilation *c)
 			lowered_free(&n->lowered[r]);
 		free(n->lowered);
 	}
+	macclasses_free(c->mac);
+	ifclasses_free(c->ifc);
 	free(c->node);
 	free(c->plan.pos);
 	free(c->plan.iface);
@@ -356,46 +380,19 @@ static void compilation_free(struct compilation *c)
 int compile_limited(const struct ruleset *rs, const struct iface *ifs, size_t nr_ifs,
 		    const struct class_limits *lim, struct image *img, struct lower_err *err)
 {
-	struct compilation c = { .rs = rs, .err = err };
-	struct ifclasses *ifc = NULL;
-	struct macclasses *mc = NULL;
-	int ret;
+	struct compilation c;
+	int ret = compilation_begin(&c, rs, ifs, nr_ifs, err);
 
-	err->msg[0] = '\0';
-	ret = nodes_new(&c);
-	if (!ret)
-		ret = reach_all(&c);
-	if (ret)
-		goto out;
-	ifc = ifclasses_build(rs, ifs, nr_ifs);
-	if (!ifc) {
-		ret = -errno;
-		if (ret == -E2BIG)
-			snprintf(err->msg, sizeof(err->msg),
-				 "ruleset too big: too many interface names");
-		goto out;
+	if (!ret) {
+		struct lower_ctx ctx = compilation_ctx(&c);
+
+		ret = lower_all(&c, &ctx);
 	}
-	mc = macclasses_build(rs);
-	if (!mc) {
-		ret = -errno;
-		if (ret == -E2BIG)
-			snprintf(err->msg, sizeof(err->msg),
-				 "ruleset too big: more than %d MAC addresses", MAC_CLASS_MAX);
-		goto out;
-	}
-	ret = lower_all(&c, &(struct lower_ctx){ .ifc = ifc, .mac = mc, .rs = rs });
 	if (!ret)
 		ret = place(&c);
 	if (!ret)
-		ret = plan_ifaces(&c.plan, ifc, ifs, nr_ifs);
-	if (!ret)
-		ret = plan_macs(&c.plan, mc);
-	if (!ret)
 		ret = image_build(&c.plan, lim, img, err);
-out:
-	macclasses_free(mc);
-	ifclasses_free(ifc);
-	compilation_free(&c);
+	compilation_end(&c);
 	return ret;
 }
 

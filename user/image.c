@@ -200,7 +200,8 @@ static void emit_late(const struct product *prod, __u32 late_keys, struct imgbuf
 	late_put(b, LATE_END, 0, NULL);
 }
 
-static void emit_actions(const struct plan *plan, __u32 late_keys, struct imgbuf *b,
+/* The plan's positions are numbered from @from on. */
+static void emit_actions(const struct plan *plan, __u32 from, __u32 late_keys, struct imgbuf *b,
 			 const struct img_hdr *hdr)
 {
 	const __u32 *params = NULL;
@@ -218,7 +219,7 @@ static void emit_actions(const struct plan *plan, __u32 late_keys, struct imgbuf
 		if (p->params)
 			act.arg = params_at;
 		emit_late(p->prod, late_keys, b, &act);
-		imgbuf_copy(b, hdr->actions + i * sizeof(act) / 4, &act, sizeof(act) / 4);
+		imgbuf_copy(b, hdr->actions + (from + i) * sizeof(act) / 4, &act, sizeof(act) / 4);
 	}
 }
 
@@ -265,7 +266,7 @@ static void emit_first(struct classes *c, const struct product *const *prod, str
 }
 
 static void emit_classes(struct classes *c, const struct product *const *prod,
-			 struct imgbuf *b, struct img_hdr *hdr)
+			 struct imgbuf *b, __u32 actions, struct img_part *part)
 {
 	struct img_lookup *lk = calloc(NR_KEYS, sizeof(*lk));
 	__u32 n = 0, first = 0, at;
@@ -275,7 +276,7 @@ static void emit_classes(struct classes *c, const struct product *const *prod,
 		return;
 	}
 	if (c->nr_vec && c->vec[0].nr_keys == 1) {
-		emit_first(c, prod, b, hdr->actions, lk);
+		emit_first(c, prod, b, actions, lk);
 		n = first = 1;
 	}
 	for (__u32 i = first; i < c->nr_vec; i++)
@@ -290,7 +291,7 @@ static void emit_classes(struct classes *c, const struct product *const *prod,
 	at = first;
 	for (__u32 i = first; i < c->nr_vec; i++) {
 		const struct vector *vec = &c->vec[i];
-		__u32 *entry = emit_entries(c, i, prod, hdr->actions, b, NULL);
+		__u32 *entry = emit_entries(c, i, prod, actions, b, NULL);
 
 		at += vec->nr_keys;
 		if (entry && vec->nr_keys == 1)
@@ -300,91 +301,131 @@ static void emit_classes(struct classes *c, const struct product *const *prod,
 				b->word[lk[at - 1].vector + e] = entry[vec->of[e]];
 		free(entry);
 	}
-	hdr->nr_lookups = n;
-	hdr->nr_vectors = c->nr_vec;
-	imgbuf_copy(b, hdr->lookups, lk, n * sizeof(*lk) / 4);
+	part->nr_lookups = n;
+	part->nr_vectors = c->nr_vec;
+	imgbuf_copy(b, part->lookups, lk, n * sizeof(*lk) / 4);
 	free(lk);
 }
 
-/* Flags that follow from what the rules use. */
-static __u32 used_flags(const struct plan *plan, const struct classes *c)
+/*
+ * The classes of a plan whose positions are numbered from @from on.
+ * @prod: gets its products, by position
+ */
+static int plan_classes(const struct plan *plan, __u32 from, const struct class_limits *lim,
+			struct classes *c, const struct product ***prod)
 {
-	__u32 keys = c->late_keys, flags = plan->flags;
+	*prod = calloc((size_t)from + plan->nr_pos + 1, sizeof(**prod));
+	if (!*prod)
+		return -ENOMEM;
+	for (__u32 i = 0; i < plan->nr_pos; i++)
+		(*prod)[from + i] = plan->pos[i].prod;
+	return classes_build(c, *prod, from, from + plan->nr_pos,
+			     lim ? lim : &class_limits_default);
+}
 
-	for (__u32 i = 0; i < c->nr_kc; i++)
-		keys |= 1u << c->kc[i].key;
-	if (keys & 1u << KEY_OIF)
-		flags |= IMG_F_OIF;
-	if (keys & 1u << KEY_MAC)
-		flags |= IMG_F_MAC;
-	if (keys & 1u << KEY_CTSTATE)
-		flags |= IMG_F_CT;
-	for (__u32 i = 0; i < plan->nr_pos; i++) {
-		__u32 act = plan->pos[i].act.act;
-
-		if (act == ACT_REJECT || act == ACT_MARK || act == ACT_CONNMARK)
-			flags |= IMG_F_NATIVE;
-		if (act == ACT_MARK && keys & 1u << KEY_MARK)
-			flags |= IMG_F_MARK;
+/* Takes the words of a build that is done. */
+static int image_take(struct image *img, struct imgbuf *b, const struct img_hdr *hdr,
+		      struct lower_err *err)
+{
+	imgbuf_copy(b, 0, hdr, sizeof(*hdr) / 4);
+	if (b->n >= INT32_MAX / 2) {
+		snprintf(err->msg, sizeof(err->msg), "the compiled ruleset would take %zu MB",
+			 b->n >> 18);
+		return -E2BIG;
 	}
-	return flags;
+	if (b->failed)
+		return -ENOMEM;
+	img->word = b->word;
+	img->words = b->n;
+	b->word = NULL;
+	return 0;
 }
 
 int image_build(const struct plan *plan, const struct class_limits *lim, struct image *img,
 		struct lower_err *err)
 {
+	struct img_part *base, *delta;
 	struct img_hdr hdr = { .magic = IMG_MAGIC, .abi = IMG_ABI };
-	const struct product **prod;
+	const struct product **prod = NULL;
 	struct imgbuf b = { 0 };
 	struct classes c = { 0 };
-	int ret = -ENOMEM;
+	__u32 least, room;
+	int ret;
 
-	img->word = NULL;
-	img->words = 0;
-	prod = calloc(plan->nr_pos + 1, sizeof(*prod));
-	if (!prod)
-		goto out;
-	for (__u32 i = 0; i < plan->nr_pos; i++)
-		prod[i] = plan->pos[i].prod;
-	ret = classes_build(&c, prod, plan->nr_pos, lim ? lim : &class_limits_default);
+	*img = (struct image){ 0 };
+	ret = plan_classes(plan, 0, lim, &c, &prod);
 	if (ret)
 		goto out;
 
+	least = lim ? lim->delta_from : class_limits_default.delta_from;
+	room = plan->nr_pos >= least && plan->nr_pos + DELTA_POSITIONS <= IMG_MAX_POSITIONS ?
+	       DELTA_POSITIONS : 0;
+	base = &hdr.part[PART_BASE];
+	delta = &hdr.part[PART_DELTA];
 	memcpy(hdr.hook, plan->hook, sizeof(hdr.hook));
 	for (int i = 0; i < NR_HOOKS; i++)
 		hdr.fast[i] = shortcut(plan, i);
-	hdr.flags = used_flags(plan, &c);
+	hdr.flags = plan->flags;
 	hdr.nr_slots = plan->nr_slots;
 	imgbuf_alloc(&b, sizeof(hdr) / 4, LINE);
-	hdr.lookups = imgbuf_alloc(&b, c.nr_kc * sizeof(struct img_lookup) / 4, 8);
-	hdr.nr_positions = plan->nr_pos;
-	hdr.actions = imgbuf_alloc(&b, plan->nr_pos * sizeof(struct img_action) / 4, LINE);
+	base->lookups = imgbuf_alloc(&b, c.nr_kc * sizeof(struct img_lookup) / 4, 8);
+	hdr.nr_positions = delta->start = plan->nr_pos;
+	hdr.actions = imgbuf_alloc(&b, (plan->nr_pos + room) * sizeof(struct img_action) / 4, LINE);
 	ret = emit_ifaces(plan, &b, &hdr, err);
 	if (!ret)
 		ret = emit_macs(plan, &b, &hdr, err);
 	if (ret)
 		goto out;
-	emit_actions(plan, c.late_keys, &b, &hdr);
-	emit_classes(&c, prod, &b, &hdr);
+	emit_actions(plan, 0, c.late_keys, &b, &hdr);
+	emit_classes(&c, prod, &b, hdr.actions, base);
+	delta->lookups = base->lookups;
 	hdr.words = b.n;
-	imgbuf_copy(&b, 0, &hdr, sizeof(hdr) / 4);
-	ret = -ENOMEM;
-	if (b.n >= INT32_MAX / 2) {
-		snprintf(err->msg, sizeof(err->msg), "the compiled ruleset would take %zu MB",
-			 b.n >> 18);
-		ret = -E2BIG;
-	}
-	if (b.failed || ret == -E2BIG)
-		goto out;
-	img->word = b.word;
-	img->words = b.n;
-	b.word = NULL;
-	ret = 0;
+	hdr.base_words = room ? b.n : 0;
+	ret = image_take(img, &b, &hdr, err);
 out:
 	free(prod);
 	free(b.word);
 	classes_free(&c);
 	return ret;
+}
+
+int image_extend(const struct plan *plan, struct imgbuf *b, struct img_hdr *hdr,
+		 struct image *img, struct lower_err *err)
+{
+	struct img_part *delta = &hdr->part[PART_DELTA];
+	const struct product **prod;
+	struct classes c = { 0 };
+	int ret = plan_classes(plan, delta->start, NULL, &c, &prod);
+
+	if (!ret) {
+		delta->lookups = imgbuf_alloc(b, c.nr_kc * sizeof(struct img_lookup) / 4, 8);
+		hdr->nr_positions = delta->start + plan->nr_pos;
+		emit_actions(plan, delta->start, c.late_keys, b, hdr);
+		emit_classes(&c, prod, b, hdr->actions, delta);
+		hdr->words = b->n;
+		ret = image_take(img, b, hdr, err);
+	}
+	free(prod);
+	classes_free(&c);
+	return ret;
+}
+
+bool image_tables_same(const struct plan *plan, const __u32 *word)
+{
+	const struct img_hdr *h = (const void *)word;
+	struct img_hdr hdr = { 0 };
+	struct imgbuf b = { 0 };
+	struct lower_err err;
+	bool same = !emit_ifaces(plan, &b, &hdr, &err) && !emit_macs(plan, &b, &hdr, &err) &&
+		    !b.failed && hdr.iftab_mask == h->iftab_mask &&
+		    hdr.mactab_mask == h->mactab_mask &&
+		    !memcmp(b.word + hdr.iftab, word + h->iftab,
+			    ((size_t)h->iftab_mask + 1) * sizeof(struct img_iface)) &&
+		    !memcmp(b.word + hdr.mactab, word + h->mactab,
+			    ((size_t)h->mactab_mask + 1) * sizeof(struct img_mac));
+
+	free(b.word);
+	return same;
 }
 
 void image_free(struct image *img)

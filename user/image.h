@@ -96,6 +96,18 @@ struct plan {
 int image_build(const struct plan *plan, const struct class_limits *lim, struct image *img,
 		struct lower_err *err);
 
+/*
+ * image_extend() - a plan's positions as the delta behind an image's base
+ * @b:		the words of the base, its actions already as they are to be
+ * @hdr:	its header, but for what the delta and @b determine
+ * Return: 0; -E2BIG with err->msg; -ENOMEM.
+ */
+int image_extend(const struct plan *plan, struct imgbuf *b, struct img_hdr *hdr,
+		 struct image *img, struct lower_err *err);
+
+/* image_tables_same() - are the plan's interfaces and MACs those of the image at @word? */
+bool image_tables_same(const struct plan *plan, const __u32 *word);
+
 /* shortcut() - img_hdr.fast of a hook whose positions are placed; 0: none (shortcut.c) */
 __u32 shortcut(const struct plan *plan, int hook);
 

@@ -132,13 +132,12 @@ static void dump_classes(FILE *f, const __u32 *word, const struct img_lookup *lk
 		dump_vector(f, word, lk->buckets, lk->buckets);
 }
 
-static void dump_lookups(FILE *f, const __u32 *word, bool vectors)
+static void dump_lookups(FILE *f, const __u32 *word, const struct img_part *part, bool vectors)
 {
-	const struct img_hdr *h = (const void *)word;
-	const struct img_lookup *lk = (const void *)(word + h->lookups);
+	const struct img_lookup *lk = (const void *)(word + part->lookups);
 	__u32 from = 0, nr = 0;
 
-	for (__u32 i = 0; i < h->nr_lookups; i++) {
+	for (__u32 i = 0; i < part->nr_lookups; i++) {
 		__u32 entries = 1;
 
 		if (!lk[i].vector)
@@ -201,7 +200,10 @@ static void dump_action(FILE *f, const __u32 *word, __u32 pos, const struct img_
 		fprintf(f, " hotdrop %#x", act->hotdrop);
 	if (act->late)
 		dump_late(f, word, act->late);
-	fprintf(f, " end %u\n", act->chain_end);
+	fprintf(f, " end %u", act->chain_end);
+	if (act->next)
+		fprintf(f, " next %u", act->next - 1);
+	fprintf(f, "\n");
 }
 
 void image_dump(FILE *f, const __u32 *word, bool vectors)
@@ -219,7 +221,10 @@ void image_dump(FILE *f, const __u32 *word, bool vectors)
 		if (iface[i].ifindex)
 			fprintf(f, "interface %u in %u out %u flags %#x\n", iface[i].ifindex,
 				iface[i].in_class, iface[i].out_class, iface[i].flags);
-	dump_lookups(f, word, vectors);
+	dump_lookups(f, word, &h->part[PART_BASE], vectors);
+	if (h->flags & IMG_F_LINKED || h->part[PART_DELTA].start < h->nr_positions)
+		fprintf(f, "delta from %u\n", h->part[PART_DELTA].start);
+	dump_lookups(f, word, &h->part[PART_DELTA], vectors);
 	for (__u32 pos = 0; pos < h->nr_positions; pos++)
 		dump_action(f, word, pos, &act[pos]);
 }

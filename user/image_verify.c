@@ -10,39 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../progs/abi/ipset.h"
-#include "../progs/abi/late.h"
-#include "../progs/abi/late_payload.h"
-#include "../progs/abi/late_ct.h"
-#include "../progs/abi/log.h"
-#include "../progs/abi/late_rate.h"
 #include "compile.h"
-#include "image.h"
-
-/*
- * struct check
- * @seen:	bit per word and kind: this node or record was checked already
- */
-struct check {
-	const __u32 *word;
-	size_t words;
-	const struct img_hdr *h;
-	__u8 *seen;
-};
-
-enum {
-	SEEN_ROOT	= 1,
-	SEEN_MID	= 2,
-	SEEN_LATE	= 4,
-	SEEN_FEW	= 8,
-};
-
-/* @n records of @size words at @at lie behind the header and inside the image. */
-static bool inside(const struct check *c, __u64 at, __u64 n, __u64 size)
-{
-	return at >= sizeof(struct img_hdr) / 4 && at <= c->words && n <= c->words &&
-	       n * size <= c->words - at;
-}
+#include "image_verify_int.h"
 
 static __u64 mask_at(const struct check *c, __u32 at)
 {
@@ -75,10 +44,10 @@ static bool mid_ok(struct check *c, __u32 at)
 	return true;
 }
 
-/* A root: its mids are good, and its last position is one of the image's. */
+/* A root: its mids are good, and its positions are of the part. */
 static bool root_ok(struct check *c, __u32 at)
 {
-	unsigned int n, b, last;
+	unsigned int n, b, first, last;
 	__u64 mask, mid_mask;
 	__u32 mid;
 
@@ -94,11 +63,16 @@ static bool root_ok(struct check *c, __u32 at)
 		if (!mid_ok(c, c->word[at + 2 + i]))
 			return false;
 	if (mask) {
+		mid = c->word[at + 2];
+		b = __builtin_ctzll(mask_at(c, mid));
+		first = __builtin_ctzll(mask_at(c, mid + 2));
+		if ((__builtin_ctzll(mask) << 12 | b << 6 | first) < c->from)
+			return false;
 		mid = c->word[at + 2 + n - 1];
 		mid_mask = mask_at(c, mid);
 		b = highest(mid_mask);
 		last = highest(mask_at(c, mid + 2 * __builtin_popcountll(mid_mask)));
-		if ((highest(mask) << 12 | b << 6 | last) >= c->h->nr_positions)
+		if ((highest(mask) << 12 | b << 6 | last) >= c->end)
 			return false;
 	}
 	c->seen[at] |= SEEN_ROOT;
@@ -122,7 +96,7 @@ static bool plain_ok(const struct check *c, const struct img_few_pos *p)
 /* A position of a few list: it exists, and what it wants of the keys can be asked. */
 static bool few_pos_ok(const struct check *c, const struct img_few_pos *p, bool more)
 {
-	return p->pos < c->h->nr_positions && plain_ok(c, p) && (p->plain || !more) &&
+	return p->pos >= c->from && p->pos < c->end && plain_ok(c, p) && (p->plain || !more) &&
 	       (p->addr_key == KEY_SADDR || p->addr_key == KEY_DADDR) && p->addr_shift <= 32;
 }
 
@@ -266,18 +240,17 @@ static bool lookup_ok(struct check *c, const struct img_lookup *lk, bool first)
 	return false;
 }
 
-static bool lookups_ok(struct check *c)
+static bool lookups_ok(struct check *c, const struct img_part *part)
 {
-	const struct img_hdr *h = c->h;
-	const struct img_lookup *lk = (const void *)(c->word + h->lookups);
+	const struct img_lookup *lk = (const void *)(c->word + part->lookups);
 	__u64 entries = 1;
 	__u32 vectors = 0;
 
-	if (h->nr_lookups > IMG_MAX_LOOKUPS || h->nr_vectors > IMG_MAX_VECTORS ||
-	    !inside(c, h->lookups, h->nr_lookups, sizeof(*lk) / 4) ||
-	    (h->nr_positions && !h->nr_vectors))
+	if (part->nr_lookups > IMG_MAX_LOOKUPS || part->nr_vectors > IMG_MAX_VECTORS ||
+	    !inside(c, part->lookups, part->nr_lookups, sizeof(*lk) / 4) ||
+	    (c->from < c->end && !part->nr_vectors))
 		return false;
-	for (__u32 i = 0; i < h->nr_lookups; i++, lk++) {
+	for (__u32 i = 0; i < part->nr_lookups; i++, lk++) {
 		if (!lookup_ok(c, lk, !vectors) || (lk->vector == VECTOR_CLASS && entries > 1))
 			return false;
 		if (lk->vector == VECTOR_CLASS) {
@@ -297,146 +270,7 @@ static bool lookups_ok(struct check *c)
 		entries = 1;
 		vectors++;
 	}
-	return vectors == h->nr_vectors && (!h->nr_lookups || lk[-1].vector);
-}
-
-/* A record that names a key names one that there is. */
-static bool late_key_ok(const struct img_late *rec)
-{
-	switch (rec->op & ~LATE_NOT) {
-	case LATE_KEY_RANGE:
-		return rec->words >= 2 && rec->words % 2 == 0 && rec->data[0] < NR_KEYS;
-	case LATE_ADDR_MASK:
-		return rec->words == 4 && rec->data[0] < NR_KEYS;
-	case LATE_HOTDROP:
-		return rec->words == 2;
-	case LATE_MARK:
-	case LATE_REALM:
-	case LATE_DCCP:
-	case LATE_IPCOMP:
-		return rec->words == 3;
-	case LATE_U32:
-		return rec->words % 3 == 1 && rec->words <= 1 + 3 * LATE_U32_MAX;
-	case LATE_STRING:
-		return rec->words == 1 + sizeof(struct late_string) / 4 && rec->data[2] &&
-		       rec->data[2] <= LATE_STRING_MAX;
-	case LATE_TCPMSS:
-		return rec->words == 3;
-	case LATE_ADDRTYPE:
-		return rec->words == 4;
-	case LATE_OWNER:
-		return rec->words == 7;
-	case LATE_DEVGROUP:
-		return rec->words == 6;
-	case LATE_CTINFO:
-		return rec->words == 1 + sizeof(struct late_ctinfo) / 4;
-	case LATE_CONNMARK:
-		return rec->words == 1 + sizeof(struct late_connmark) / 4;
-	case LATE_HELPER:
-		return rec->words == 1 + sizeof(struct late_helper) / 4;
-	case LATE_PHYSDEV:
-		return rec->words == 1 + sizeof(struct late_physdev) / 4;
-	case LATE_POLICY:
-		return rec->words == 1 + sizeof(struct late_policy) / 4 &&
-		       rec->data[1] <= LATE_POLICY_ELEMS;
-	case LATE_CONNBYTES:
-		return rec->words == 1 + sizeof(struct late_connbytes) / 4;
-	case LATE_SET:
-		return rec->words == 1 + sizeof(struct late_set) / 4 && rec->data[0] < SETS_MAX;
-	case LATE_CONNLIMIT:
-		return rec->words == 1 + sizeof(struct late_connlimit) / 4;
-	case LATE_QUOTA:
-		return rec->words == 1 + sizeof(struct late_quota) / 4 &&
-		       rec->data[0] < LATE_STATES;
-	case LATE_HASHLIMIT:
-		return rec->words == 1 + sizeof(struct late_hashlimit) / 4 &&
-		       rec->data[0] < HASHLIMIT_TABLES;
-	case LATE_RECENT:
-		return rec->words == 1 + sizeof(struct late_recent) / 4 &&
-		       rec->data[0] < (rec->data[2] & RECENT_BIG ? RECENT_BIG_LISTS : RECENT_LISTS);
-	case LATE_TIME:
-		return rec->words == 1 + sizeof(struct late_time) / 4;
-	}
-	return true;
-}
-
-/* A late list: framed to its end, or to a record that was checked already. */
-static bool late_ok(struct check *c, __u32 at)
-{
-	for (;;) {
-		const struct img_late *rec;
-
-		if (!inside(c, at, 1, 1))
-			return false;
-		if (c->seen[at] & SEEN_LATE)
-			return true;
-		rec = (const void *)(c->word + at);
-		if ((rec->op & ~LATE_NOT) >= NR_LATE_OPS || !rec->words ||
-		    !inside(c, at, rec->words, 1) || !late_key_ok(rec))
-			return false;
-		c->seen[at] |= SEEN_LATE;
-		if (rec->op == LATE_END)
-			return true;
-		at += rec->words;
-	}
-}
-
-static bool interval_ok(const struct check *c, __u32 start, __u32 end)
-{
-	const struct img_action *act = (const void *)(c->word + c->h->actions);
-
-	return start <= end && end <= c->h->nr_positions &&
-	       (start == end || act[start].chain_end == end);
-}
-
-static bool action_ok(struct check *c, __u32 pos)
-{
-	const struct img_action *all = (const void *)(c->word + c->h->actions);
-	const struct img_action *act = &all[pos];
-
-	/* Chains do not overlap: one goes on to its end, or ends here. */
-	if (act->chain_end <= pos || act->chain_end > c->h->nr_positions ||
-	    (pos + 1 < act->chain_end && all[pos + 1].chain_end != act->chain_end))
-		return false;
-	if (act->slot < NR_HOOKS || act->slot >= c->h->nr_slots || act->act >= NR_ACTS)
-		return false;
-	if (act->late && !late_ok(c, act->late))
-		return false;
-	switch (act->act) {
-	case ACT_JUMP:
-	case ACT_GOTO:
-		return interval_ok(c, act->arg, act->arg2);
-	case ACT_CONNMARK:
-		return inside(c, act->arg, 1, sizeof(struct act_connmark) / 4);
-	case ACT_LOG:
-		return inside(c, act->arg, LOG_PARAM_WORDS, 1);
-	}
-	return true;
-}
-
-static bool actions_ok(struct check *c)
-{
-	const struct img_hdr *h = c->h;
-
-	if (h->nr_positions > IMG_MAX_POSITIONS ||
-	    !inside(c, h->actions, h->nr_positions, sizeof(struct img_action) / 4))
-		return false;
-	for (__u32 pos = 0; pos < h->nr_positions; pos++)
-		if (!action_ok(c, pos))
-			return false;
-	for (int i = 0; i < NR_HOOKS; i++) {
-		__u64 at = h->hook[i].start + (h->fast[i] >> FAST_OFFSET_SHIFT & FAST_OFFSET_MAX);
-		const struct img_action *all = (const void *)(c->word + h->actions);
-
-		if (h->fast[i] & FAST_STATES && (at >= h->hook[i].end ||
-		    at >= h->nr_positions || all[at].act != ACT_ACCEPT))
-			return false;
-	}
-	for (int i = 0; i < NR_HOOKS; i++)
-		if (!interval_ok(c, h->hook[i].start, h->hook[i].end) ||
-		    h->hook[i].policy > ACT_DROP || h->hook[i].slot >= h->nr_slots)
-			return false;
-	return true;
+	return vectors == part->nr_vectors && (!part->nr_lookups || lk[-1].vector);
 }
 
 /* Both tables have a power of two of slots, of which one is free to end a probe. */
@@ -458,7 +292,14 @@ static bool tables_ok(const struct check *c)
 	return free_if && free_mac;
 }
 
-int image_verify(const __u32 *word, size_t words)
+static bool part_ok(struct check *c, int part)
+{
+	c->from = c->h->part[part].start;
+	c->end = part == PART_BASE ? c->h->part[PART_DELTA].start : c->h->nr_positions;
+	return lookups_ok(c, &c->h->part[part]);
+}
+
+static int verify(const __u32 *word, size_t words, bool base)
 {
 	struct check c = { .word = word, .words = words, .h = (const void *)word };
 	bool ok;
@@ -470,7 +311,18 @@ int image_verify(const __u32 *word, size_t words)
 	c.seen = calloc(c.words, 1);
 	if (!c.seen)
 		return -ENOMEM;
-	ok = actions_ok(&c) && lookups_ok(&c) && tables_ok(&c);
+	ok = actions_ok(&c) && (!base || part_ok(&c, PART_BASE)) && part_ok(&c, PART_DELTA) &&
+	     tables_ok(&c);
 	free(c.seen);
 	return ok ? 0 : -EBADMSG;
+}
+
+int image_verify(const __u32 *word, size_t words)
+{
+	return verify(word, words, true);
+}
+
+int image_verify_delta(const __u32 *word, size_t words)
+{
+	return verify(word, words, false);
 }

@@ -323,7 +323,7 @@ int instance_refresh(struct instance *in, bool verbose)
 	if (!err) {
 		err = instance_load(in, &rs);
 		if (!err)
-			err = instance_commit(in, rs, &lerr);
+			err = instance_commit_whole(in, rs, &lerr);
 		ruleset_free(rs);
 	}
 	free(ifs);

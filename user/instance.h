@@ -63,6 +63,9 @@ int instance_load(struct instance *in, struct ruleset **rs);
 struct lower_err;
 int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *err);
 
+/* instance_commit_whole() - the same, everything compiled anew */
+int instance_commit_whole(struct instance *in, struct ruleset *rs, struct lower_err *err);
+
 /* instance_test() - everything instance_commit() would check, changing nothing */
 int instance_test(struct instance *in, struct ruleset *rs, struct lower_err *err);
 

@@ -277,10 +277,12 @@ __u32 active_slot(const struct generation *gen);
 /*
  * slots.c: slots of the image map and of the counters that are free
  * struct live - images that packets may be reading: that in force is the first
+ * @reused:	rules got slots that the base of the image in force still names
  */
 struct live {
 	const struct img_hdr *image[IMG_MAX_SLOTS];
 	__u32 nr;
+	bool reused;
 };
 
 struct live live_images(const struct generation *gen);

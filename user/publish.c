@@ -24,6 +24,7 @@
 #include <bpf/libbpf.h>
 
 #include "compile.h"
+#include "heap.h"
 #include "instance_int.h"
 #include "named.h"
 #include "ruleset.h"
@@ -155,10 +156,44 @@ struct draft {
 	__u32 nr_slots;
 };
 
-static int draft_make(const struct instance *in, struct ruleset *rs, struct draft *d,
+/* What compiling and packing a rule takes, roughly; and packing it alone. */
+#define COMPILE_BYTES	1200
+#define PACK_BYTES	256
+
+static size_t nr_rules(const struct ruleset *rs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rs->nr_chains; i++)
+		n += rs->chains[i]->nr_rules;
+	return n;
+}
+
+/*
+ * draft_compile() - only what has changed, where that will do (delta.c)
+ * @whole:	it will not: rules of the base mean something else now, or their slots do
+ */
+static int draft_compile(const struct ruleset *rs, const struct img_hdr *now, bool whole,
+			 struct draft *d, struct lower_err *err)
+{
+	int ret = -EAGAIN;
+
+	if (now && now->base_words && !whole) {
+		heap_reserve(now->words * 2 * sizeof(__u32) + nr_rules(rs) * PACK_BYTES);
+		ret = delta_compile(rs, d->ifs, d->nr_ifs, now, &d->img);
+	}
+	if (ret == -EAGAIN) {
+		heap_reserve(nr_rules(rs) * COMPILE_BYTES);
+		ret = compile(rs, d->ifs, d->nr_ifs, &d->img, err);
+	}
+	return ret;
+}
+
+static int draft_make(const struct instance *in, struct ruleset *rs, bool whole, struct draft *d,
 		      struct lower_err *err)
 {
 	struct live live = {};
+	bool made;
 	int ret;
 
 	memset(d, 0, sizeof(*d));
@@ -172,10 +207,11 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 		ret = states_assign(rs, live.image, live.nr, err);
 	if (!ret)
 		ret = named_assign(rs, live.image[0], err);
-	if (!ret && live.nr > 1 && named_made(rs, live.image[0]))
+	made = !ret && named_made(rs, live.image[0]);
+	if (made && live.nr > 1)
 		ret = images_settle(&in->gen);	/* their numbers may be in the other images */
 	if (!ret)
-		ret = compile(rs, d->ifs, d->nr_ifs, &d->img, err);
+		ret = draft_compile(rs, live.image[0], whole || made || live.reused, d, err);
 	if (!ret)
 		ret = capability_check(rs, in ? in->mode : MODE_TC, err);
 	if (!ret)
@@ -184,7 +220,7 @@ static int draft_make(const struct instance *in, struct ruleset *rs, struct draf
 	if (!ret)
 		ret = sets_check((struct img_hdr *)d->img.word, err);
 	if (!ret)
-		d->nr_slots = counter_slots_used(rs);
+		d->nr_slots = ((struct img_hdr *)d->img.word)->nr_slots;
 	return ret;
 }
 
@@ -287,7 +323,8 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	__u32 *w;
 	int idle;
 
-	idle = image_verify(img->word, img->words);
+	idle = img->delta ? image_verify_delta(img->word, img->words) :
+			    image_verify(img->word, img->words);
 	if (!idle)
 		idle = idle_slot(gen);
 	if (idle < 0)
@@ -313,7 +350,7 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	return 0;
 }
 
-int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *err)
+static int commit(struct instance *in, struct ruleset *rs, bool whole, struct lower_err *err)
 {
 	void *rules = NULL;
 	struct draft d;
@@ -321,7 +358,7 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 	size_t len = 0;
 	int ret;
 
-	ret = draft_make(in, rs, &d, err);
+	ret = draft_make(in, rs, whole, &d, err);
 	if (!ret)
 		ret = pack(in, rs, &rules, &len);
 	flags = ret ? 0 : ((struct img_hdr *)d.img.word)->flags;
@@ -359,10 +396,20 @@ int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *e
 	return ret;
 }
 
+int instance_commit(struct instance *in, struct ruleset *rs, struct lower_err *err)
+{
+	return commit(in, rs, false, err);
+}
+
+int instance_commit_whole(struct instance *in, struct ruleset *rs, struct lower_err *err)
+{
+	return commit(in, rs, true, err);
+}
+
 int instance_test(struct instance *in, struct ruleset *rs, struct lower_err *err)
 {
 	struct draft d;
-	int ret = draft_make(in, rs, &d, err);
+	int ret = draft_make(in, rs, false, &d, err);
 
 	draft_free(&d);
 	return ret;

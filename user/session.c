@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "heap.h"
 #include "instance.h"
 #include "lower.h"
 #include "session.h"
@@ -37,18 +36,6 @@ int session_begin(struct session *s, int wait)
 out:
 	session_end(s);
 	return err == -EPERM || err == -EACCES ? STATUS_RESOURCE : STATUS_OTHER;
-}
-
-/* What compiling and packing a rule takes, roughly. */
-#define COMPILE_BYTES	1200
-
-static size_t nr_rules(const struct ruleset *rs)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < rs->nr_chains; i++)
-		n += rs->chains[i]->nr_rules;
-	return n;
 }
 
 /* Does @rs differ from no firewall at all? */
@@ -91,7 +78,6 @@ int session_commit(struct session *s, bool test, char text[256])
 	int err;
 
 	text[0] = '\0';
-	heap_reserve(nr_rules(s->rs) * COMPILE_BYTES);
 	if (!s->in && !anything_to_enforce(s->rs))
 		return 0;
 	if (test) {

@@ -251,9 +251,11 @@ int status_main(int argc, char **argv)
 	printf("hook %s\n", mode_name(in->mode));
 	h = active_image(&in->gen);
 	if (h)
-		printf("image generation %u, %u positions, %u vectors, %u lookups, "
+		printf("image generation %u, %u positions, %u of a delta, %u vectors, %u lookups, "
 		       "tables %u of %u bytes, rules %u of %u bytes, counters %u of %u\n",
-		       h->generation, h->nr_positions, h->nr_vectors, h->nr_lookups,
+		       h->generation, h->nr_positions,
+		       h->nr_positions - h->part[PART_DELTA].start,
+		       h->part[PART_BASE].nr_vectors, h->part[PART_BASE].nr_lookups,
 		       h->words * 4, in->gen.tier.table_words * 4, h->rules_bytes,
 		       in->gen.tier.rules_words * 4,
 		       h->nr_slots, in->gen.tier.nr_counters);

@@ -127,13 +127,13 @@ void slot_retired(struct generation *gen)
 			retired[s] = token;
 }
 
-/* The counter slots of an image. */
-static void mark_image(const struct img_hdr *h, unsigned char *used, __u32 n)
+/* The counter slots of an image; @holes: those too of positions that no chain holds. */
+static void mark_image(const struct img_hdr *h, bool holes, unsigned char *used, __u32 n)
 {
 	const struct img_action *act = (const void *)((const __u32 *)h + h->actions);
 
 	for (__u32 pos = 0; pos < h->nr_positions; pos++)
-		if (act[pos].slot < n)
+		if (act[pos].slot < n && (holes || act[pos].chain_end))
 			used[act[pos].slot] = 1;
 }
 
@@ -148,7 +148,7 @@ static long mark_used(const struct generation *gen, const struct live *live,
 
 	memset(used, 0, n);
 	for (__u32 i = 0; i < live->nr; i++)
-		mark_image(live->image[i], used, n);
+		mark_image(live->image[i], !live->reused, used, n);
 	for (size_t c = 0; c < rs->nr_chains; c++) {
 		for (size_t r = 0; r < rs->chains[c]->nr_rules; r++) {
 			used[rs->chains[c]->rules[r]->slot] = 1;
@@ -165,8 +165,11 @@ static long mark_used(const struct generation *gen, const struct live *live,
  * One that the rule of an earlier image has is not free as long as that may be read: its
  * packets would be the new rule's. Example: a rule in slot 4 is exchanged for another,
  * which gets slot 5, then for a third, in 6; the fourth may have 4 again. When earlier
- * images hold so many that the map would have to grow, their end is waited for.
- * @live: afterwards only those that may still be read
+ * images hold so many that the map would have to grow, their end is waited for. Nor is
+ * one free that a rule deleted from the base had, by which the base would be taken to
+ * have the new rule (delta.c), unless again the map would have to grow.
+ * @live: afterwards only those that may still be read; and whether slots were reused that
+ *	the base has
  * Return: 0 or -errno.
  */
 int counter_slots_assign(const struct generation *gen, struct live *live, struct ruleset *rs)
@@ -174,6 +177,7 @@ int counter_slots_assign(const struct generation *gen, struct live *live, struct
 	__u32 n = counter_slots_used(rs), next = SLOT_FIRST_RULE, total = n;
 	unsigned char *used;
 	int err = 0;
+	long lack;
 
 	if (live->nr && gen->tier.nr_counters > total)
 		total = gen->tier.nr_counters;
@@ -182,9 +186,14 @@ int counter_slots_assign(const struct generation *gen, struct live *live, struct
 	used = malloc(total + 1);
 	if (!used)
 		return -ENOMEM;
-	if (mark_used(gen, live, rs, used, total + 1) > 0 && live->nr > 1) {
+	lack = mark_used(gen, live, rs, used, total + 1);
+	if (lack > 0 && live->nr > 1) {
 		err = images_settle(gen);
 		live->nr = 1;
+		lack = mark_used(gen, live, rs, used, total + 1);
+	}
+	if (lack > 0 && live->nr) {
+		live->reused = true;
 		mark_used(gen, live, rs, used, total + 1);
 	}
 	for (size_t c = 0; !err && c < rs->nr_chains; c++) {

@@ -40,7 +40,7 @@ static void mark_image(const struct img_hdr *h, bool *used)
 	for (__u32 pos = 0; pos < h->nr_positions; pos++) {
 		const struct img_late *rec = (const void *)(word + act[pos].late);
 
-		if (!act[pos].late)
+		if (!act[pos].late || !act[pos].chain_end)
 			continue;
 		for (; (rec->op & ~LATE_NOT) != LATE_END;
 		     rec = (const void *)((const __u32 *)rec + rec->words)) {

@@ -41,6 +41,22 @@
  *    dport classes: {22} -> 011; {80} -> 110; rest -> 010
  *    A packet 10.1.1.1 -> :80 gets 111 & 110 = 110: first candidate is rule 1.
  *
+ * 6. Delta. A change of a few rules compiles these alone. The *base*, what was last
+ *    compiled as a whole, stays as it is; behind it come up to DELTA_POSITIONS
+ *    positions with lookups, vectors and lists of their own, the *delta*. A chain is
+ *    then a row of *segments* [start, end), each of one part: the last position of
+ *    one says where the next begins (img_action.next). The walk meets that where the
+ *    chain would end, and classifies the packet anew when the part is another. What
+ *    was deleted is in no segment. Every delta is made from the base, never from
+ *    another delta.
+ *
+ *	INPUT is positions [0, 900) of the base. A rule is inserted as number 301, one
+ *	is appended, and number 702 (position 700) is deleted:
+ *	    [0, 300) -> [900, 901) -> [300, 700) -> [701, 900) -> [901, 902)
+ *	act[299].next = 900 + 1, act[900].next = 300 + 1, act[699].next = 701 + 1 ...
+ *	and chain_end is 300 for positions 0 to 299, so that a jump at 10 returns
+ *	into [11, 300), and goes on from there.
+ *
  * Malformed headers. xtables matches on a header that is too short *hotdrop*:
  * the packet is dropped and nothing is counted, but only by a rule whose earlier
  * checks passed. A malformed form is a class of KEY_L4, and in it the ports,
@@ -60,7 +76,7 @@
 #include "packet.h"
 
 #define IMG_MAGIC	0x49465042u	/* "BPFI" */
-#define IMG_ABI		4u
+#define IMG_ABI		5u
 
 /* Hard limits: beyond them a rule is refused, never dropped. */
 #define IMG_MAX_POSITIONS	(64 * 64 * 64)
@@ -70,6 +86,7 @@
 #define IMG_MAX_PROBE		64	/* slots looked at in a hash table */
 #define IMG_MAX_SLOTS		8
 #define IMG_SLACK		128	/* bytes behind what a mask can reach, see img_record() */
+#define DELTA_POSITIONS		64	/* positions of a delta, and rows kept free for them */
 
 /*
  * struct img_map - start of the image map's value
@@ -140,9 +157,10 @@ struct img_hook {
 #define IMG_F_DEVGROUP	0x100000u /* devgroup */
 #define IMG_F_TCPMSS	0x200000u /* TCPMSS; not at the netfilter hook */
 #define IMG_F_FORWARD	0x400000u /* no rule's: init --forward (xdp_forward.bpf.h) */
+#define IMG_F_LINKED	0x10000u /* no rule's: some img_action.next is set */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC | IMG_F_NATIVE | \
-			   IMG_F_CT_ACCT | IMG_F_NF_HOST))
+			   IMG_F_CT_ACCT | IMG_F_NF_HOST | IMG_F_LINKED))
 
 /*
  * img_hdr.fast: a packet whose state is one of FAST_STATES & fast, and whose input (in
@@ -155,6 +173,23 @@ struct img_hook {
 #define FAST_IFACE_SHIFT	8
 #define FAST_IFACES		24u
 
+/*
+ * struct img_part - the base, or the delta
+ * @start: its first position; it has all from there to the next part's, or nr_positions
+ */
+struct img_part {
+	__u32 lookups;		/* struct img_lookup[nr_lookups] */
+	__u32 nr_lookups;
+	__u32 nr_vectors;	/* vectors the lookups yield */
+	__u32 start;
+};
+
+enum {
+	PART_BASE,
+	PART_DELTA,
+	NR_PARTS,
+};
+
 /* Start of a slot. Offsets are in words from the slot's first word. */
 struct img_hdr {
 	__u32 magic;
@@ -162,16 +197,15 @@ struct img_hdr {
 	__u32 generation;	/* counts publishes */
 	__u32 flags;		/* IMG_F_* */
 	struct img_hook hook[NR_HOOKS];
-	__u32 nr_lookups;
-	__u32 lookups;		/* struct img_lookup[nr_lookups] */
+	struct img_part part[NR_PARTS];
 	__u32 actions;		/* struct img_action[nr_positions] */
 	__u32 nr_positions;
 	__u32 iftab;		/* struct img_iface[iftab_mask + 1], open addressing */
 	__u32 iftab_mask;
 	__u32 mactab;		/* struct img_mac[mactab_mask + 1], open addressing */
 	__u32 mactab_mask;
-	__u32 nr_vectors;	/* vectors the lookups yield */
 	__u32 words;		/* table words in use */
+	__u32 base_words;	/* of these, before the delta's; 0: there can be no delta */
 	__u32 rules;		/* first word of the rules' binary form, behind all slots */
 	__u32 rules_bytes;
 	__u32 nr_slots;		/* counter slots in use: highest + 1 */
@@ -241,23 +275,28 @@ enum img_act {
 /*
  * struct img_action - the record of one position
  * @act:	enum img_act
+ * @hooks:	bit per enum fw_hook that reaches the rule; user space only
  * @hotdrop:	HOTDROP(form) bits: a candidate in this form is dropped, uncounted,
  *		before its late matches run (and without reading them)
  * @arg, @arg2:	by @act
  * @slot:	counter slot of its rule
  * @late:	word offset of the late-match list, 0: none
- * @chain_end:	end of the chain that holds this position
- * @pad:	zero
+ * @chain_end:	end of the segment that holds this position; 0: no chain holds it any more
+ * @next:	of a segment's last position: where its chain goes on, and one; 0: nowhere
+ * @flags:	IMG_F_* that its rule needs, those that follow from its keys too; user
+ *		space only
  */
 struct img_action {
-	__u16 act;
+	__u8  act;
+	__u8  hooks;
 	__u16 hotdrop;
 	__u32 arg;
 	__u32 arg2;
 	__u32 slot;
 	__u32 late;
 	__u32 chain_end;
-	__u32 pad[2];
+	__u32 next;
+	__u32 flags;
 };
 
 /*
@@ -315,7 +354,8 @@ struct img_late {
 };
 
 _Static_assert(sizeof(struct img_map) == 64, "img_map is one cache line");
-_Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 16), "img_hdr");
+_Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 4 * NR_PARTS + 14), "img_hdr");
+_Static_assert(sizeof(struct img_part) == 16, "img_part");
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");
 _Static_assert(sizeof(struct img_iface) == 20, "img_iface");
 _Static_assert(sizeof(struct img_mac) == 8, "img_mac");

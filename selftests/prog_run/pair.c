@@ -39,7 +39,8 @@ int pair_open(struct instance **in)
 	return err;
 }
 
-int pair_restore(const char *text)
+/* @flag: of the restore command, or NULL */
+static int restore(const char *text, char *flag)
 {
 	char path[] = "/tmp/bpfipt-diff.XXXXXX";
 	int fd = mkstemp(path), status = -1;
@@ -58,12 +59,12 @@ int pair_restore(const char *text)
 	/* In a child: libxtables keeps global state, and ends the process on errors. */
 	pid = fork();
 	if (!pid) {
-		char *argv[] = { "bpf-iptables-restore", path, NULL };
+		char *argv[] = { "bpf-iptables-restore", path, flag, NULL };
 
 		optind = 0;
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(1);
-		exit(restore_main(2, argv));
+		exit(restore_main(flag ? 3 : 2, argv));
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		status = -1;
@@ -71,6 +72,16 @@ int pair_restore(const char *text)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_PARAMETER)
 		return -EOPNOTSUPP;
 	return status ? -EINVAL : 0;
+}
+
+int pair_restore(const char *text)
+{
+	return restore(text, NULL);
+}
+
+int pair_edit(const char *text)
+{
+	return restore(text, "--noflush");
 }
 
 void trial_make(struct prng *rnd, unsigned int hooks, const struct ruleset *rs, struct trial *t)

@@ -69,6 +69,8 @@ int pair_open(struct instance **in);
 /* pair_restore() - load text with the real command. Return: 0; -EOPNOTSUPP: a rule
  * is refused by name; -EINVAL: anything else */
 int pair_restore(const char *text);
+/* pair_edit() - the same with --noflush */
+int pair_edit(const char *text);
 
 void trial_print(const struct trial *t);
 

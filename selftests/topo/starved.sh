@@ -162,9 +162,9 @@ damage() {
 }
 fw dut -restore <"$TMP/old"
 saved dut >"$TMP/before"
-# words of struct img_hdr: magic, generation, hook[0].start, nr_lookups, actions, rules, rules_bytes
-for field in "0 0x1234 magic" "1 99 abi" "4 77777 first-position" "16 21 lookups" "18 0xfffffff0 actions" \
-	"26 0xffffff00 rules" "27 0x7fffffff rules-length"; do
+# words of struct img_hdr: magic, generation, hook[0].start, part[0].nr_lookups, actions, rules, rules_bytes
+for field in "0 0x1234 magic" "1 99 abi" "4 77777 first-position" "17 21 lookups" "24 0xfffffff0 actions" \
+	"32 0xffffff00 rules" "33 0x7fffffff rules-length"; do
 	read -r word value what <<<"$field"
 	old=$(damage "$word" "$value")
 	for cmd in "-S" "-A INPUT -j DROP" "-F"; do
@@ -182,7 +182,7 @@ for field in "0 0x1234 magic" "1 99 abi" "4 77777 first-position" "16 21 lookups
 done
 fw dut -restore <"$TMP/old"
 tap_check "mended, all is well" enforced 1
-damage 18 0xfffffff0 >/dev/null
+damage 24 0xfffffff0 >/dev/null
 tap_check "bpf-iptables-clean removes a damaged one" bpf_clean
 tap_check "and init starts afresh" bpf_init
 tap_done

@@ -97,7 +97,7 @@ static void test_no_keys(void)
 	bench_rule(&b, b.rs.chains[HOOK_INPUT], ACT_ACCEPT, NULL, true, 1);
 	good = !build(&b, NULL);
 	h = (const void *)img.word;
-	good = good && h->nr_vectors == 1 && h->nr_positions == 1 && h->nr_slots == RULE(2) &&
+	good = good && h->part[PART_BASE].nr_vectors == 1 && h->nr_positions == 1 && h->nr_slots == RULE(2) &&
 	       WALKS(HOOK_INPUT, 1, 2, IMGWALK_DROP, RULE(0));
 	ok(good, "no key constrained: one vector; nothing behind an unconditional verdict");
 	image_free(&img);
@@ -237,7 +237,7 @@ static void test_too_big(void)
 /* Every second port of 200, as a late list: more ranges than one record holds. */
 static void test_late_keys(void)
 {
-	static const struct class_limits one = { 0, 0, 0, 0, 1 };
+	static const struct class_limits one = { .vectors = 1 };
 	const struct img_action *act;
 	struct product *p;
 	struct bench b;
@@ -270,7 +270,7 @@ static void test_late_keys(void)
 
 static const struct img_lookup *first_lookup(void)
 {
-	return (const void *)(img.word + ((const struct img_hdr *)img.word)->lookups);
+	return (const void *)(img.word + ((const struct img_hdr *)img.word)->part[PART_BASE].lookups);
 }
 
 /* @n sources dropped, the i-th one i * @step; the last also with a port. */
@@ -444,7 +444,8 @@ static void test_damage(__u64 seed, bool hash)
 			p->late_words = 2;
 		}
 	}
-	if (build(&b, &(struct class_limits){ 0, 0, 1u << 20, 1u << 18, IMG_MAX_VECTORS }) || !null ||
+	if (build(&b, &(struct class_limits){
+			.forced = 1u << 20, .words = 1u << 18, .vectors = IMG_MAX_VECTORS }) || !null ||
 	    (first_lookup()->method == LOOKUP_HASH) != hash) {
 		ok(false, "the image to damage");
 		return;

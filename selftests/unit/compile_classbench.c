@@ -142,11 +142,11 @@ static void print_image(const char *name, const struct bench *b, const struct im
 {
 	static const char *const keys[NR_KEYS] = { "sa", "da", "l4", "sp", "dp" };
 	const struct img_hdr *h = (const void *)img->word;
-	const struct img_lookup *lk = (const void *)(img->word + h->lookups);
+	const struct img_lookup *lk = (const void *)(img->word + h->part[PART_BASE].lookups);
 
 	printf("# %-14s %6zu rules %8.1f ms %9.2f MB + actions %.2f MB, vectors", name, b->nr_low, ms,
 	       (img->words - h->nr_positions * 8) / 262144.0, h->nr_positions * 8 / 262144.0);
-	for (__u32 i = 0; i < h->nr_lookups; i++)
+	for (__u32 i = 0; i < h->part[PART_BASE].nr_lookups; i++)
 		printf(" %s:%u%s", keys[lk[i].key], lk[i].mult, lk[i].vector ? "" : " x");
 	printf("\n");
 }

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * delta.c - the loaded programs against the linear oracle, while the rules change a little
+ *
+ * As differential.c, but a ruleset that is big enough to have a delta is edited again and
+ * again: each round appends, inserts, replaces and deletes a few rules, with
+ * `restore --noflush', and random packets aimed at the new ruleset must get the oracle's
+ * verdicts and counters from the image that was made of the one before.
+ *
+ *	delta [--seed S] [--rulesets N] [--hook tc|xdp] [--one]
+ *
+ * Ruleset i of a run has seed S + i.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pair.h"
+
+#define KSFT_SKIP	4
+#define ROUNDS		12
+#define PACKETS		250
+#define NEW_RULES	60
+
+/* struct run - a ruleset being edited; @deltas: images that had a delta or links */
+struct run {
+	struct lab *lab;
+	struct instance *in;
+	struct prng rnd;
+	unsigned int hooks;
+	char *rule[NEW_RULES];	/* "CHAIN MATCHES TARGET" */
+	size_t nr_rules;
+	unsigned long rounds;
+	unsigned long deltas;
+	struct sums sum;
+};
+
+/* The rules of a text that restore takes. */
+static void take_rules(struct run *run, char *text)
+{
+	run->nr_rules = 0;
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (!strncmp(line, "-A ", 3) && run->nr_rules < NEW_RULES)
+			run->rule[run->nr_rules++] = line + 3;
+}
+
+/* One edit of the chain that a random new rule is for. */
+static void one_edit(struct run *run, const struct ruleset *rs, FILE *f)
+{
+	const char *rule = run->rule[prng_below(&run->rnd, run->nr_rules)];
+	const char *rest = strchr(rule, ' ');
+	struct chain *c;
+	char name[32];
+
+	if (!rest || rest - rule >= (long)sizeof(name))
+		return;
+	memcpy(name, rule, rest - rule);
+	name[rest - rule] = '\0';
+	c = ruleset_find(rs, name);
+	if (!c)
+		return;
+	switch (prng_below(&run->rnd, 5)) {
+	case 0:
+		fprintf(f, "-A %s%s\n", name, rest);
+		break;
+	case 1:
+		/* as many as there were; earlier edits of the round may have taken some */
+		if (c->nr_rules > 20)
+			fprintf(f, "-D %s %u\n", name,
+				1 + prng_below(&run->rnd, c->nr_rules - 20));
+		break;
+	case 2:
+		if (c->nr_rules > 20)
+			fprintf(f, "-R %s %u%s\n", name,
+				1 + prng_below(&run->rnd, c->nr_rules - 20), rest);
+		break;
+	default:
+		fprintf(f, "-I %s %u%s\n", name,
+			1 + (c->nr_rules > 20 ? prng_below(&run->rnd, c->nr_rules - 20) : 0), rest);
+	}
+}
+
+static bool has_delta(const struct instance *in)
+{
+	const struct img_hdr *h = active_image(&in->gen);
+
+	return h->part[PART_DELTA].start != h->nr_positions || h->flags & IMG_F_LINKED;
+}
+
+/* Return: 0 all agree, 1 not, -errno */
+static int one_round(struct run *run)
+{
+	struct ref_result res = { 0 };
+	struct ruleset *want = NULL;
+	char *edits = NULL;
+	size_t len;
+	FILE *f;
+	int err;
+
+	instance_close(run->in);
+	run->in = NULL;
+	err = instance_open(&run->in, false);
+	if (!err)
+		err = instance_load(run->in, &want);
+	f = err ? NULL : open_memstream(&edits, &len);
+	if (!f)
+		return err ?: -ENOMEM;
+	fputs("*filter\n", f);
+	for (unsigned int n = 1 + prng_below(&run->rnd, 5); n; n--)
+		one_edit(run, want, f);
+	fputs("COMMIT\n", f);
+	fclose(f);
+	ruleset_free(want);
+	want = NULL;
+	err = pair_edit(edits);
+	if (err) {	/* a match that is refused, a loop: nothing has changed */
+		run->sum.refused++;
+		err = 0;
+	}
+	instance_close(run->in);
+	run->in = NULL;
+	err = err ?: pair_open(&run->in);
+	err = err ?: instance_load(run->in, &want);
+	for (unsigned int i = 0; i < PACKETS && !err; i++) {
+		struct trial t;
+
+		trial_make(&run->rnd, run->hooks, want, &t);
+		err = pair_run(run->lab, run->in, want, &t, &res, &run->sum, true);
+		if (err)
+			trial_print(&t);
+	}
+	if (!err)
+		err = pair_compare(run->in, want, true) > 0;
+	if (err)
+		printf("# the last edits:\n%.2000s", edits);
+	run->rounds++;
+	run->deltas += !err && has_delta(run->in);
+	ref_result_free(&res);
+	ruleset_free(want);
+	free(edits);
+	return err;
+}
+
+static int one_ruleset(struct run *run, __u64 seed)
+{
+	struct gen_cfg cfg = { .seed = seed };
+	char *text, *more;
+	int err;
+
+	run->rnd = (struct prng){ seed };
+	cfg.shape = prng_percent(&run->rnd, 80) ? GEN_MIXED : prng_below(&run->rnd, NR_GEN_SHAPES);
+	cfg.rules = 300 + prng_below(&run->rnd, 1200);
+	cfg.chains = prng_below(&run->rnd, 12);
+	cfg.depth = 1 + prng_below(&run->rnd, 8);
+	cfg.hooks = 1 + prng_below(&run->rnd, (1u << NR_HOOKS) - 1);
+	cfg.avoid = GEN_NO_REJECT;
+	lab_gen_cfg(&cfg);
+	text = genrules(&cfg);
+	cfg.seed += 0x10000;
+	cfg.rules = NEW_RULES;
+	more = genrules(&cfg);
+	run->hooks = cfg.hooks;
+	err = text && more ? pair_restore(text) : -ENOMEM;
+	if (!err)
+		take_rules(run, more);
+	if (err == -EOPNOTSUPP)
+		err = 0;
+	else
+		for (int i = 0; i < ROUNDS && !err && run->nr_rules; i++)
+			err = one_round(run);
+	run->sum.rulesets++;
+	free(text);
+	free(more);
+	return err;
+}
+
+/* Return: rulesets that differ, -errno to skip */
+static int one_mode(struct lab *lab, enum fw_mode mode, __u64 seed, unsigned long rulesets,
+		    const char *me, struct run *run)
+{
+	const char *name = mode == MODE_XDP ? "xdp" : "tc";
+	int bad = 0, err = instance_init(mode, 0, 0, false);
+
+	run->lab = lab;
+	if (err)
+		return err;
+	for (unsigned long i = 0; i < rulesets && !bad; i++) {
+		err = one_ruleset(run, seed + i);
+		bad += err != 0;
+		if (err)
+			printf("# %s\n# reproduce: %s --hook %s --one --seed %llu\n",
+			       err < 0 ? strerror(-err) : "differs", me, name,
+			       (unsigned long long)(seed + i));
+	}
+	instance_close(run->in);
+	instance_remove();
+	printf("# %s: %u rulesets, %lu rounds (%u refused), %lu of them with a delta, %lu pairs, "
+	       "%lu rule hits, %lu drops\n", name, run->sum.rulesets, run->rounds,
+	       run->sum.refused, run->deltas, run->sum.pairs, run->sum.hits, run->sum.drops);
+	return bad;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "rulesets", required_argument, NULL, 'n' },
+		{ "hook", required_argument, NULL, 'h' },
+		{ "one", no_argument, NULL, '1' },
+		{ NULL, 0, NULL, 0 },
+	};
+	static const struct { const char *name; enum fw_mode mode; } modes[] = {
+		{ "tc", MODE_TC }, { "xdp", MODE_XDP },
+	};
+	unsigned long rulesets = 4;
+	const char *hook = NULL;
+	__u64 seed = 1;
+	struct lab lab;
+	int c, err, n = 0, failed = 0;
+
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			rulesets = strtoul(optarg, NULL, 0);
+			break;
+		case 'h':
+			hook = optarg;
+			break;
+		case '1':
+			rulesets = 1;
+			break;
+		default:
+			return 2;
+		}
+	}
+	setlinebuf(stdout);
+	err = geteuid() ? -EPERM : lab_enter(&lab);
+	if (err) {
+		printf("ok 1 - deltas against the oracle # SKIP no lab: %s\n1..1\n", strerror(-err));
+		return KSFT_SKIP;
+	}
+	printf("# seed %llu\n", (unsigned long long)seed);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		struct run run = { 0 };
+
+		if (hook && strcmp(hook, modes[i].name))
+			continue;
+		err = one_mode(&lab, modes[i].mode, seed, rulesets, argv[0], &run);
+		failed += err != 0;
+		printf("%s %d - %s: edited rulesets and oracle agree on verdicts and counters\n",
+		       err ? "not ok" : "ok", ++n, modes[i].name);
+		c = run.deltas > run.rounds / 2 && run.sum.hits > run.sum.pairs / 4;
+		failed += !c;
+		printf("%s %d - %s: most rounds have a delta, and packets hit rules\n",
+		       c ? "ok" : "not ok", ++n, modes[i].name);
+	}
+	lab_leave(&lab);
+	printf("1..%d\n", n);
+	return failed != 0;
+}
