@@ -28,7 +28,7 @@ void heap_reserve(size_t bytes)
 {
 	static void *volatile filler __attribute__((used));
 	static uintptr_t filled;	/* the heap is in memory up to here */
-	uintptr_t at, start, end;
+	uintptr_t at, top, start, end;
 	void *p;
 
 	if (bytes < HUGE / 2)
@@ -47,13 +47,16 @@ void heap_reserve(size_t bytes)
 	if (!p)
 		return;
 	at = (uintptr_t)p;
-	start = (at + HUGE - 1) & ~(HUGE - 1);
-	end = (uintptr_t)sbrk(0) & ~(HUGE - 1);
+	top = (uintptr_t)sbrk(0);
 	free(p);
-	if (at < filled)
-		start = filled;
-	if (start >= end || end - at > bytes + 6 * HUGE)
-		return;		/* enough there; or another allocator, of a sanitizer */
+	if (at > top || top - at > bytes + 6 * HUGE)
+		return;		/* another allocator, of a sanitizer */
+	start = at < filled ? filled : (at + HUGE - 1) & ~(HUGE - 1);
+	end = ((at < filled ? at : start) + bytes + HUGE - 1) & ~(HUGE - 1);
+	if (end > top)
+		end = top & ~(HUGE - 1);
+	if (start >= end)
+		return;		/* enough there */
 
 	/* What comes before the first huge page is not to be used: skip it. */
 	if (at >= filled && start - at > 4096)
