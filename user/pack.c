@@ -33,9 +33,6 @@
 #define PACK_DROP	0x1u		/* chain: policy */
 #define PACK_NO_TARGET	0x1u		/* rule */
 
-/* Heap that a rule takes beyond its packed bytes. */
-#define RULE_OVERHEAD	64
-
 #define ENTRY_ALIGN(n)	(((n) + 7u) & ~7u)
 
 struct pack_hdr {
@@ -354,58 +351,67 @@ static bool take_words(struct cursor *cur, struct prior *prior, const struct rul
 	return !(n % 64 && mask >> n % 64);
 }
 
-static int unpack_rule(struct ruleset *rs, struct chain *c, struct prior *prior,
-		       struct cursor *cur)
+/* struct room - what is left of the ruleset's block */
+struct room {
+	char *p;
+	size_t left;
+};
+
+/* The next rule, which is made in @room. */
+static bool unpack_rule(struct ruleset *rs, struct chain *c, struct prior *prior,
+			struct cursor *cur, struct room *room)
 {
+	struct rule *r = (void *)room->p;
 	struct pack_rule pr;
-	struct rule *r;
-	int err = -EBADMSG;
 
 	if (!take_words(cur, prior, rs))
-		return -EBADMSG;
+		return false;
 	memcpy(&pr, prior->word, sizeof(pr));
-	r = rule_new();
-	if (!r)
-		return -ENOMEM;
-	r->entry = malloc(pr.entry_bytes);
-	if (!r->entry) {
-		err = -ENOMEM;
-		goto out;
-	}
+	if (room->left < sizeof(*r) + pr.entry_bytes)
+		return false;
+	*r = (struct rule){
+		.entry = (void *)(r + 1),
+		.jump = pr.jump == NO_JUMP ? NULL : rs->chains[pr.jump],
+		.no_target = pr.flags & PACK_NO_TARGET,
+		.in_block = true,
+		.slot = pr.slot,
+		.packets = pr.packets,
+		.bytes = pr.bytes,
+	};
 	memcpy(r->entry, prior->word + RULE_WORDS, pr.entry_bytes);
-	r->no_target = pr.flags & PACK_NO_TARGET;
-	r->jump = pr.jump == NO_JUMP ? NULL : rs->chains[pr.jump];
-	r->slot = pr.slot;
-	r->packets = pr.packets;
-	r->bytes = pr.bytes;
-	if (!valid_entry(r->entry, pr.entry_bytes, r->no_target, r->jump))
-		goto out;
-	err = chain_insert_rule(c, c->nr_rules, r);
-	if (!err)
-		return 0;
-out:
-	rule_free(r);
-	return err;
+	room->p += sizeof(*r) + pr.entry_bytes;
+	room->left -= sizeof(*r) + pr.entry_bytes;
+	c->rules[c->nr_rules++] = r;
+	return valid_entry(r->entry, pr.entry_bytes, r->no_target, r->jump);
 }
 
-/* Every chain's rules. Return: 0 or -errno. */
-static int unpack_rules(struct ruleset *rs, size_t nr_rules, struct cursor *cur)
+/* Every chain's rules, whose entries have @bytes in all. Return: 0 or -errno. */
+static int unpack_rules(struct ruleset *rs, size_t nr_rules, __u64 bytes, struct cursor *cur)
 {
 	struct prior *prior = malloc(sizeof(*prior));
-	size_t rules = 0;
+	struct room room = { .left = nr_rules * sizeof(struct rule) + bytes };
 	int err = 0;
 
-	if (!prior)
-		return -ENOMEM;
-	prior->n = 0;
+	rs->block = room.p = malloc(room.left + 1);
+	if (!prior || !room.p)
+		err = -ENOMEM;
+	else
+		prior->n = 0;
 	for (size_t i = 0; i < rs->nr_chains && !err; i++) {
 		struct chain *c = rs->chains[i];
+		size_t n = c->index;
 
-		for (size_t n = c->index; n && !err; n--, rules++)
-			err = unpack_rule(rs, c, prior, cur);
+		if (n > nr_rules)
+			err = -EBADMSG;
+		else
+			err = chain_reserve(c, n);
+		nr_rules -= n;
+		while (!err && n--)
+			if (!unpack_rule(rs, c, prior, cur, &room))
+				err = -EBADMSG;
 	}
 	free(prior);
-	return err ?: rules == nr_rules ? 0 : -EBADMSG;
+	return err ?: nr_rules || room.left ? -EBADMSG : 0;
 }
 
 static int unpack_named(struct ruleset *rs, __u32 n, struct cursor *cur)
@@ -450,10 +456,11 @@ int ruleset_unpack(const void *bytes, size_t len, struct ruleset **rs)
 	    hdr.nr_rules > hdr.bytes / sizeof(__u64))
 		return -EBADMSG;
 	cur.left = hdr.bytes - sizeof(hdr);
-	if (hdr.sum != sum_of(cur.p, cur.left) || !take(&cur, &entries, sizeof(entries)))
+	if (hdr.sum != sum_of(cur.p, cur.left) || !take(&cur, &entries, sizeof(entries)) ||
+	    entries > hdr.nr_rules * 0xffffull)
 		return -EBADMSG;
 
-	heap_reserve(entries + hdr.nr_rules * (RULE_OVERHEAD + sizeof(struct pack_rule)));
+	heap_reserve(entries + hdr.nr_rules * (sizeof(struct rule) + sizeof(struct rule *)));
 	new = ruleset_new();
 	if (!new)
 		return -ENOMEM;
@@ -464,7 +471,7 @@ int ruleset_unpack(const void *bytes, size_t len, struct ruleset **rs)
 		if (err)
 			goto out;
 	}
-	err = unpack_rules(new, hdr.nr_rules, &cur);
+	err = unpack_rules(new, hdr.nr_rules, entries, &cur);
 	if (!err)
 		err = unpack_named(new, hdr.nr_named, &cur);
 	if (!err && cur.left)

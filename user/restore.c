@@ -73,7 +73,7 @@ struct restore {
 #define wrong(...)	xtables_error(PARAMETER_PROBLEM, __VA_ARGS__)
 /* Heap for so many rules more is made ready in one step (heap.h). */
 #define RESERVE_EVERY	8192
-#define RULE_BYTES	400
+#define RULE_BYTES	360
 #define BLANKS		" \t\n"
 
 static int failed(void)

@@ -121,6 +121,7 @@ void ruleset_free(struct ruleset *rs)
 	}
 	free(rs->chains);
 	free(rs->named);
+	free(rs->block);
 	free(rs);
 }
 
@@ -195,19 +196,31 @@ size_t ruleset_references(const struct ruleset *rs, const struct chain *c)
 	return n;
 }
 
-/** rule_new() - an empty rule, without an entry; NULL when out of memory */
-struct rule *rule_new(void)
+/** rule_new() - an empty rule, with @entry_bytes of zeros for its entry; NULL: no memory */
+struct rule *rule_new(size_t entry_bytes)
 {
-	return calloc(1, sizeof(struct rule));
+	struct rule *r = calloc(1, sizeof(*r) + entry_bytes);
+
+	if (r)
+		r->entry = (void *)(r + 1);
+	return r;
 }
 
 /** rule_free() - free a rule and its entry; NULL is fine */
 void rule_free(struct rule *r)
 {
-	if (!r)
-		return;
-	free(r->entry);
-	free(r);
+	if (r && !r->in_block)
+		free(r);
+}
+
+/** chain_reserve() - room for @rules in an empty chain. Return: 0, -ENOMEM. */
+int chain_reserve(struct chain *c, size_t rules)
+{
+	if (!rules)
+		return 0;
+	c->rules = malloc(rules * sizeof(*c->rules));
+	c->cap_rules = c->rules ? rules : 0;
+	return c->rules ? 0 : -ENOMEM;
 }
 
 /**

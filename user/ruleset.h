@@ -24,7 +24,7 @@ struct named;
 
 /*
  * struct rule
- * @entry:	heap block of @entry->next_offset bytes: ipt_entry, xt_entry_match...,
+ * @entry:	behind the struct, @entry->next_offset bytes: ipt_entry, xt_entry_match...,
  *		xt_entry_target at @entry->target_offset. "No target" and RETURN,
  *		ACCEPT, DROP, jumps are standard targets (name "").
  * @jump:	chain of -j/-g, or NULL. @entry->ip.flags has IPT_F_GOTO for -g
@@ -32,6 +32,7 @@ struct named;
  * @slot:	counter slot, stable for the rule's life; 0: none assigned yet
  *		(slots of rules start at SLOT_FIRST_RULE, so 0 is never a rule's)
  * @packets, @bytes: counters, as loaded from the kernel or as wanted
+ * @in_block:	its memory is of the ruleset's @block, and goes with it
  * @set_counters: the commit must make the counters start from @packets, @bytes
  *		(a new rule, -c, -Z); false: they just go on
  */
@@ -40,6 +41,7 @@ struct rule {
 	struct chain *jump;
 	bool no_target;
 	bool set_counters;
+	bool in_block;
 	__u32 slot;
 	__u64 packets;
 	__u64 bytes;
@@ -68,12 +70,14 @@ struct chain {
 /*
  * struct ruleset - INPUT, FORWARD, OUTPUT first, then user chains sorted by name
  * (the order of iptables-legacy's -L, -S and -save)
+ * @block:	memory of the rules that were unpacked
  * @named:	@nr_named tables of hashlimit and recent (named.h), set by a commit
  */
 struct ruleset {
 	struct chain **chains;
 	size_t nr_chains;
 	size_t cap_chains;
+	void *block;
 	struct named *named;
 	size_t nr_named;
 };
@@ -87,8 +91,9 @@ void ruleset_del_chain(struct ruleset *rs, struct chain *c);	/* unreferenced */
 int ruleset_rename_chain(struct ruleset *rs, struct chain *c, const char *name);
 size_t ruleset_references(const struct ruleset *rs, const struct chain *c);
 
-struct rule *rule_new(void);
+struct rule *rule_new(size_t entry_bytes);	/* all zero but for @entry */
 void rule_free(struct rule *r);
+int chain_reserve(struct chain *c, size_t rules);
 int chain_insert_rule(struct chain *c, size_t index, struct rule *r); /* 0..nr_rules */
 struct rule *chain_take_rule(struct chain *c, size_t index);	/* unlink, caller frees */
 void chain_flush(struct chain *c);

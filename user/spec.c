@@ -85,15 +85,10 @@ int spec_rule(const struct command *cmd, const struct ruleset *rs, unsigned int 
 	}
 	if (size > 0xffff)	/* offsets are 16 bits wide */
 		return -EINVAL;
-	r = rule_new();
+	r = rule_new(size);
 	if (!r)
 		return -ENOMEM;
-	e = calloc(1, size);
-	if (!e) {
-		rule_free(r);
-		return -ENOMEM;
-	}
-	r->entry = e;
+	e = r->entry;
 	r->jump = jump;
 	r->no_target = !*cmd->jumpto;
 	r->packets = cmd->packets;

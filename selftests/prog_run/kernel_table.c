@@ -83,18 +83,13 @@ struct start {
 static int add_rule(struct chain *c, struct ipt_entry *e, unsigned int off,
 		    const struct start *st, size_t n)
 {
-	struct rule *r = rule_new();
+	struct rule *r = rule_new(e->next_offset);
 	int verdict = target(e)->verdict;
 	size_t i;
 	int err;
 
 	if (!r)
 		return -ENOMEM;
-	r->entry = malloc(e->next_offset);
-	if (!r->entry) {
-		rule_free(r);
-		return -ENOMEM;
-	}
 	memcpy(r->entry, e, e->next_offset);
 	r->packets = e->counters.pcnt;
 	r->bytes = e->counters.bcnt;

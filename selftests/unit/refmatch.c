@@ -79,11 +79,10 @@ static struct rule *rule(const struct ipt_ip *ip, const char *match, int rev, co
 {
 	size_t msize = match ? XT_ALIGN(sizeof(struct xt_entry_match)) + XT_ALIGN(size) : 0;
 	size_t tgsize = XT_ALIGN(sizeof(struct xt_entry_target)) + XT_ALIGN(tsize);
-	struct rule *r = rule_new();
+	struct rule *r = rule_new(sizeof(*r->entry) + msize + tgsize);
 	struct xt_entry_target *t;
 	struct xt_entry_match *m;
 
-	r->entry = calloc(1, sizeof(*r->entry) + msize + tgsize);
 	r->entry->ip = *ip;
 	r->entry->target_offset = sizeof(*r->entry) + msize;
 	r->entry->next_offset = r->entry->target_offset + tgsize;
