@@ -113,7 +113,7 @@ else
 	# What costs an emulated CPU time and no test asks for: deep page tables, checks at each access
 	# and allocation, waiting for grace periods
 	cpu=max,la57=off,smap=off,smep=off,pku=off
-	append="init_on_alloc=0 init_on_free=0 hardened_usercopy=off kfence.sample_interval=0 apparmor=0"
+	append="init_on_alloc=0 init_on_free=0 hardened_usercopy=off kfence.sample_interval=0"
 	append="$append transparent_hugepage=always rcupdate.rcu_expedited=1 nowatchdog tsc=reliable"
 fi
 case $fs in
