@@ -64,50 +64,25 @@ static __noinline int path_mtu_only(fw_ctx_t *ctx, struct bpf_fib_lookup *fib, _
 }
 
 /*
- * select_ingress() - the built-in chain of a received packet
- * @pkt_type:	PACKET_* of linux/if_packet.h
- * @fib_len:	IP total length for the MTU test, 0 when the packet may be fragmented
- *		(and is not to be sent on from here) or is a GSO super-packet
- * Sets @w->pkt.oifindex, the TTL that FORWARD sees and, for FORWARDING, @w->hop.
- * Return: HOOK_INPUT, HOOK_FORWARD, NO_HOOK or NO_HOOK_ANSWER.
+ * route_look() - as select_ingress(), of a packet whose addresses a route may have
+ * @known:	what route_known() said
+ * Leaves to the caller what does not depend on the route.
  */
-__noinline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_type, __u32 fib_len)
+__noinline int route_look(fw_ctx_t *ctx, struct walk *w, __u32 pkt_type, __u32 fib_len, int known)
 {
 	struct bpf_fib_lookup fib = {};
-	int known = ROUTE_ASK;
-	__u32 saddr, daddr;
 	struct fw_pkt *pkt;
 
 	if (!ctx || !w)
 		return NO_HOOK;
 	pkt = &w->pkt;
-	saddr = pkt->key[KEY_SADDR];
-	daddr = pkt->key[KEY_DADDR];
-	pkt->oifindex = 0;
-	if (FORWARDING)
-		w->hop.len = 0;
-	if (pkt->flags & PKT_LOOPBACK)
-		return HOOK_INPUT;
-	if (is_multicast(saddr) || saddr == 0xffffffff || is_loopback(saddr) || is_loopback(daddr))
-		return NO_HOOK;
-	if (is_multicast(daddr) || daddr == 0xffffffff || !(saddr | daddr))
-		return HOOK_INPUT;
-	if (!saddr || !daddr)	/* the rest of 0/8 is unicast since Linux 5.3 */
-		return NO_HOOK;
-
-	if (kern_ctx && !FORWARDING)
-		known = route_known(ctx, w, fib_len);
-	if (known == ROUTE_INPUT)
-		return HOOK_INPUT;
-	if (known == ROUTE_FORWARD)
-		goto forward;
 	fib.family = AF_INET;
 	fib.l4_protocol = pkt->proto;
 	fib.tos = pkt->key[KEY_TOS];
 	fib.tot_len = fib_len;
 	fib.ifindex = pkt->ifindex;
-	fib.ipv4_src = bpf_htonl(saddr);
-	fib.ipv4_dst = bpf_htonl(daddr);
+	fib.ipv4_src = bpf_htonl(pkt->key[KEY_SADDR]);
+	fib.ipv4_dst = bpf_htonl(pkt->key[KEY_DADDR]);
 	if (pkt->key[KEY_SPORT] < PORT_NONE) {
 		fib.sport = bpf_htons(pkt->key[KEY_SPORT]);
 		fib.dport = bpf_htons(pkt->key[KEY_DPORT]);
@@ -141,7 +116,45 @@ __noinline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_type, __u
 	pkt->oifindex = fib.ifindex;
 	if (known == ROUTE_LEARN)
 		route_learn(ctx, w, fib.ifindex);
-forward:
+	return HOOK_FORWARD;
+}
+
+/*
+ * select_ingress() - the built-in chain of a received packet
+ * @pkt_type:	PACKET_* of linux/if_packet.h
+ * @fib_len:	IP total length for the MTU test, 0 when the packet may be fragmented
+ *		(and is not to be sent on from here) or is a GSO super-packet
+ * Sets @w->pkt.oifindex, the TTL that FORWARD sees and, for FORWARDING, @w->hop.
+ * Return: HOOK_INPUT, HOOK_FORWARD, NO_HOOK or NO_HOOK_ANSWER.
+ */
+static __always_inline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 pkt_type,
+					  __u32 fib_len)
+{
+	struct fw_pkt *pkt = &w->pkt;
+	__u32 saddr = pkt->key[KEY_SADDR], daddr = pkt->key[KEY_DADDR];
+	int known = ROUTE_ASK, hook;
+
+	pkt->oifindex = 0;
+	if (FORWARDING)
+		w->hop.len = 0;
+	if (pkt->flags & PKT_LOOPBACK)
+		return HOOK_INPUT;
+	if (is_multicast(saddr) || saddr == 0xffffffff || is_loopback(saddr) || is_loopback(daddr))
+		return NO_HOOK;
+	if (is_multicast(daddr) || daddr == 0xffffffff || !(saddr | daddr))
+		return HOOK_INPUT;
+	if (!saddr || !daddr)	/* the rest of 0/8 is unicast since Linux 5.3 */
+		return NO_HOOK;
+
+	if (kern_ctx && !FORWARDING)
+		known = route_known(ctx, w, fib_len);
+	if (known == ROUTE_INPUT)
+		return HOOK_INPUT;
+	if (known != ROUTE_FORWARD) {
+		hook = route_look(ctx, w, pkt_type, fib_len, known);
+		if (hook != HOOK_FORWARD)
+			return hook;
+	}
 	if (pkt_type != PACKET_HOST)
 		return NO_HOOK;
 	if (pkt->key[KEY_TTL] <= 1)

@@ -52,14 +52,17 @@ static __always_inline int judge(struct fw *fw)
 {
 	struct fw_pkt *pkt = &fw->w->pkt;
 	struct ct_ref ref = {};
-	int verdict;
+	int verdict, tracked;
 
-	if (!tracking(fw) || (features & IMG_F_REJECT && pkt->flags & PKT_ANSWER))
-		return walk_chain(fw);
-	ct_label(fw->ctx, pkt, &ref);
-	if (features & IMG_F_CTINFO && img_hdr_word(fw->img, flags) & IMG_F_CTINFO)
-		ct_view_fill(&fw->w->ct, &ref);
+	tracked = tracking(fw) && !(features & IMG_F_REJECT && pkt->flags & PKT_ANSWER);
+	if (tracked) {
+		ct_label(fw->ctx, pkt, &ref);
+		if (features & IMG_F_CTINFO && img_hdr_word(fw->img, flags) & IMG_F_CTINFO)
+			ct_view_fill(&fw->w->ct, &ref);
+	}
 	verdict = walk_chain(fw);
+	if (!tracked)
+		return verdict;
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT &&
 	    fw->w->verdict_arg == REJECT_TCP_RESET && !(pkt->key[KEY_TCPFLAGS] & TCP_RST))
 		ct_set_closing(&ref);

@@ -207,32 +207,42 @@ static __always_inline void route_begin(struct route *r, const struct route_cach
 }
 
 /*
- * route_dest() - as route_known(), for a destination alone
- * One without a place takes that of an older version, or of one that has come less often;
- * one in 16 that finds none of these takes any.
+ * route_place() - a destination that has no place takes that of an older version, or of
+ * one that has come less often; one in 16 that finds none of these takes any
  */
-static __noinline int route_dest(struct walk *w, __u32 fib_len)
+__noinline int route_place(__u32 daddr)
 {
 	struct route_cache *c = route_cache_get();
-	__u32 daddr = w->pkt.key[KEY_DADDR], i;
 	struct route *at = NULL;
 	struct route_set *set;
+	__u32 i;
 
 	if (!c)
-		return ROUTE_ASK;
+		return 0;
 	set = route_set_of(c, daddr);
-	for (i = 0; i < ROUTE_WAYS; i++) {
-		struct route *r = &set->way[i];
-
-		if (r->version != c->version || r->state < ROUTE_LEARN)
-			at = r;
-		if (r->version == c->version && r->daddr == daddr)
-			return route_of(r, w, fib_len);
-	}
+	for (i = 0; i < ROUTE_WAYS; i++)
+		if (set->way[i].version != c->version || set->way[i].state < ROUTE_LEARN)
+			at = &set->way[i];
 	if (!at && !(++c->turn & 15))
 		at = &set->way[c->turn >> 4 & (ROUTE_WAYS - 1)];
 	if (at)
 		route_begin(at, c, daddr);
+	return 0;
+}
+
+/* As route_known(), for a destination alone. */
+static __always_inline int route_dest(struct route_cache *c, struct walk *w, __u32 fib_len)
+{
+	__u32 daddr = w->pkt.key[KEY_DADDR], i;
+	struct route_set *set = route_set_of(c, daddr);
+
+	for (i = 0; i < ROUTE_WAYS; i++) {
+		struct route *r = &set->way[i];
+
+		if (r->daddr == daddr && r->version == c->version)
+			return route_of(r, w, fib_len);
+	}
+	route_place(daddr);
 	return ROUTE_ASK;
 }
 
@@ -268,7 +278,7 @@ static __always_inline int route_known(fw_ctx_t *ctx, struct walk *w, __u32 fib_
 	if (unlikely(r->version != c->version))
 		route_begin(r, c, w->pkt.key[KEY_DADDR]);
 	if (r->state == ROUTE_ASK)
-		return route_dest(w, fib_len);
+		return route_dest(c, w, fib_len);
 	return route_of(r, w, fib_len);
 }
 

@@ -372,8 +372,11 @@ static __always_inline int walk_policy(struct fw *fw, const struct img_hook *h)
 	return h->policy == ACT_ACCEPT ? WALK_ACCEPT : WALK_DROP;
 }
 
-/* What most packets need. Return: WALK_ON: it takes walk_rest(). */
-static __noinline int walk_first(struct fw *fw)
+/*
+ * What most packets need; not a function of its own, whose return alone would take as long
+ * as much of it. Return: WALK_ON: it takes walk_rest().
+ */
+static __always_inline int walk_first(struct fw *fw)
 {
 	struct walk *w = fw->w;
 	__u32 hook = w->pkt.hook;
