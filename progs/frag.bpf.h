@@ -21,6 +21,12 @@
 
 #include "conntrack.bpf.h"
 
+/*
+ * What the last fragment of a TCP segment moves: what is noted of it for a RST in answer;
+ * the sender's end, too; and the window
+ */
+enum { FRAG_NOTED = 1, FRAG_END, FRAG_WINDOW };
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FRAG_ENTRIES);
@@ -60,11 +66,21 @@ __noinline int frag_remember(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *r
 	f.ctstate = pkt->key[KEY_CTSTATE];
 	sc = ct_scratch_get();
 	if (sc && pkt->proto == IPPROTO_TCP && ref->what == CT_REF_FOUND) {
+		const struct ct_tcp_side *side;
+		const struct ct_entry *e;
+
 		f.key = ref->key;
 		f.dir = ref->dir;
-		f.tracked = 1;
+		e = bpf_map_lookup_elem(&conntrack, &f.key);
+		side = e ? &e->tcp.side[f.dir & 1] : NULL;
+		/* One that was let through as too new moves the end only, as too old nothing. */
+		if (side && !seq_before(side->end, sc->seg.raw_end))
+			f.tracked = seq_before(sc->seg.seq, side->maxend + 1) ? FRAG_WINDOW : FRAG_END;
+		else if (side)
+			f.tracked = FRAG_NOTED;
 		/* So that end = f.end + transport bytes of the whole datagram. */
 		f.end = sc->seg.raw_end - pkt->l4_len;
+		f.first = pkt->l4_len;
 	}
 	bpf_map_update_elem(&fragments, &key, &f, BPF_ANY);
 	return 0;
@@ -73,16 +89,29 @@ __noinline int frag_remember(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *r
 static __always_inline void frag_tcp_end(const struct frag_entry *f, __u32 l4_total)
 {
 	struct ct_entry *e = bpf_map_lookup_elem(&conntrack, &f->key);
-	__u32 end = f->end + l4_total;
-	struct ct_tcp_side *side;
+	__u32 end = f->end + l4_total, counted = f->end + f->first;
+	__u64 unacked = ct_after_secs(bpf_ktime_get_coarse_ns(), ct_params.tcp_unack);
+	struct ct_tcp_side *side, *peer;
 
 	if (!e)
 		return;
 	bpf_spin_lock(&e->lock);
 	side = &e->tcp.side[f->dir & 1];
-	if (e->orig.proto == IPPROTO_TCP && side->maxwin && seq_after(end, side->end)) {
-		side->end = end;
-		side->flags |= CT_TCP_UNACKED;
+	peer = &e->tcp.side[!f->dir];
+	if (e->orig.proto == IPPROTO_TCP && side->maxwin) {
+		if (f->tracked >= FRAG_END && seq_after(end, side->end)) {
+			side->end = end;
+			side->flags |= CT_TCP_UNACKED;
+			if (f->tracked == FRAG_WINDOW && e->deadline > unacked)
+				e->deadline = unacked;
+		}
+		if (e->tcp.last_dir == f->dir && e->tcp.last_end == counted)
+			e->tcp.last_end = end;
+		/* ct_tcp_window(): more than was allowed, of which the first had its part */
+		if (seq_before(counted, side->maxend))
+			counted = side->maxend;
+		if (f->tracked == FRAG_WINDOW && peer->maxwin && seq_after(end, counted))
+			peer->maxwin += end - counted;
 	}
 	bpf_spin_unlock(&e->lock);
 }

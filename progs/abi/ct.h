@@ -258,6 +258,7 @@ struct frag_key {
  * @ctstate:	its CT_* bits
  * @key, @dir, @end: TCP, when @tracked: its connection, and the sequence number
  *		that the datagram's transport length is added to for the segment's end
+ * @first:	the first fragment's transport length
  */
 struct frag_entry {
 	__u64 deadline;
@@ -267,7 +268,7 @@ struct frag_entry {
 	__u32 end;
 	__u8 dir;
 	__u8 tracked;
-	__u16 pad;
+	__u16 first;
 };
 
 /*

@@ -33,6 +33,7 @@ void ct_flow_open(struct ct_flow *f, struct prng *p, int proto)
 	f->port[1] = prng_percent(p, 5) ? prng_below(p, 2) : prng_u32(p);
 	f->next[0] = prng_percent(p, 20) ? -prng_below(p, 2000) : prng_u32(p);
 	f->next[1] = prng_percent(p, 20) ? -prng_below(p, 2000) : prng_u32(p);
+	f->tame = prng_percent(p, 20);
 }
 
 static size_t gen_udp(struct ct_flow *f, struct prng *p, struct ct_pkt *pkt, __u8 *l4)
@@ -157,13 +158,14 @@ static size_t gen_error(const struct ct_flow *o, struct prng *p, struct ct_pkt *
 	return len;
 }
 
-/* The checksum the protocol wants, at its place. */
-static void checksum(struct prng *p, struct ct_pkt *pkt, int proto, __u8 *l4, size_t len,
+/* The checksum the protocol wants, at its place. Return: is it right? */
+static bool checksum(struct prng *p, struct ct_pkt *pkt, int proto, __u8 *l4, size_t len,
 		     const __u8 *addrs)
 {
 	static const __u8 bad_percent = 2;
 	size_t cover = len;
 	__u32 sum = 0, crc;
+	bool right = true;
 	int at;
 
 	switch (proto) {
@@ -172,19 +174,20 @@ static void checksum(struct prng *p, struct ct_pkt *pkt, int proto, __u8 *l4, si
 	case IPPROTO_ICMP: at = 2; break;
 	case IPPROTO_SCTP:
 		if (len < 12)
-			return;
+			return true;
 		crc = ct_crc32c(l4, len);
 		if (prng_percent(p, bad_percent)) {
 			crc ^= 1u << prng_below(p, 32);
 			ct_note(pkt, " badsum");
+			right = false;
 		}
 		memcpy(l4 + 8, &crc, 4);
-		return;
+		return right;
 	default:
-		return;
+		return true;
 	}
 	if (len < (size_t)at + 2)
-		return;
+		return true;
 	if (proto != IPPROTO_ICMP)
 		sum = frame_csum(addrs, 8, proto + len);
 	if (proto == IPPROTO_UDPLITE) {
@@ -208,9 +211,45 @@ static void checksum(struct prng *p, struct ct_pkt *pkt, int proto, __u8 *l4, si
 			sum ^= 1u << prng_below(p, 16);
 		} while (proto != IPPROTO_ICMP && sum == pseudo);
 		ct_note(pkt, " badsum");
+		right = false;
 	}
 	ct_put16(l4 + at, sum);
+	return right;
 }
+
+/*
+ * Fragments, for which a first fragment is enough: with the whole header, and right in what
+ * only the rest could show wrong, which is the length of UDP and the checksum. The window
+ * of TCP depends on a segment's end, of which the first fragment knows nothing: those of tame
+ * conversations, which keep within it.
+ */
+static void cut(const struct ct_flow *f, struct prng *p, struct ct_pkt *pkt, const __u8 *l4,
+		size_t len)
+{
+	size_t header = 8, units;
+
+	if (f->proto == IPPROTO_TCP) {
+		if (!f->tame)
+			return;
+		header = (l4[12] >> 4) * 4;
+	} else if (f->proto == IPPROTO_UDP && (size_t)(l4[4] << 8 | l4[5]) != len) {
+		return;
+	} else if (f->proto != IPPROTO_UDP && f->proto != IPPROTO_ICMP) {
+		return;
+	}
+	header = (header + 7) & ~7ul;
+	if (len <= header || header < 8)
+		return;
+	units = (len - header - 1) / 8;
+	pkt->cut[pkt->nr_cuts++] = header + prng_below(p, units + 1) * 8;
+	units = (len - pkt->cut[0] - 1) / 8;
+	if (units && prng_percent(p, 40))
+		pkt->cut[pkt->nr_cuts++] = pkt->cut[0] + prng_range(p, 1, units) * 8;
+	pkt->reversed = f->proto != IPPROTO_TCP && prng_percent(p, 20);
+	ct_note(pkt, " cut at %zu%s%s", pkt->cut[0], pkt->nr_cuts > 1 ? " and behind" : "",
+		pkt->reversed ? " reversed" : "");
+}
+
 
 void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng *p,
 		    struct ct_pkt *pkt)
@@ -219,9 +258,12 @@ void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng 
 	__u8 *ip = pkt->frame + IP_OFF, *l4 = ip + ihl;
 	int proto = f->proto, error = other != NULL;
 	__u32 src = 0, dst = 0;
+	bool whole = false, dropped;
 
 	memset(pkt->frame, 0, 256);
 	pkt->what[0] = 0;
+	pkt->nr_cuts = 0;
+	pkt->reversed = false;
 	if (error) {
 		proto = IPPROTO_ICMP;
 		len = gen_error(other, p, pkt, l4, &src, &dst);
@@ -244,17 +286,24 @@ void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng 
 	}
 	if (prng_percent(p, 1)) {
 		len = prng_below(p, len + 1);
-		ct_note(pkt, " cut %zu", len);
+		ct_note(pkt, " short %zu", len);
+		whole = true;
 	}
 	ct_put32(ip + 12, src);
 	ct_put32(ip + 16, dst);
-	checksum(p, pkt, proto, l4, len, ip + 12);
+	if (!checksum(p, pkt, proto, l4, len, ip + 12))
+		whole = true;
+	/* A rule drops it: what it changed in an existing entry stays, a new one is not made. */
+	dropped = prng_percent(p, 3);
+	if (whole || dropped)
+		f->tame = false;
+	if (!whole && !error && prng_percent(p, 15 + 25 * f->tame))
+		cut(f, p, pkt, l4, len);
 	ip[0] = 0x40 | ihl / 4;
 	ct_put16(ip + 2, ihl + len);
-	ct_put16(ip + 6, prng_percent(p, 50) ? 0x4000 : 0);
+	ct_put16(ip + 6, prng_percent(p, 50) && !pkt->nr_cuts ? 0x4000 : 0);
 	ip[8] = 64;
-	/* A rule drops it: what it changed in an existing entry stays, a new one is not made. */
-	if (prng_percent(p, 3)) {
+	if (dropped) {
 		ip[8] = CT_LAB_DROP_TTL;
 		ct_note(pkt, " dropped");
 	}
@@ -263,4 +312,33 @@ void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng 
 		memset(ip + 20, 1, 4);
 	pkt->len = IP_OFF + ihl + len;
 	f->packets++;
+}
+
+void ct_segment(const struct ct_segment *s, struct ct_pkt *pkt)
+{
+	__u8 *ip = pkt->frame + IP_OFF, *l4 = ip + 20;
+	size_t head = s->words * 4, len = head + s->len;
+
+	memset(pkt, 0, sizeof(*pkt));
+	pkt->side = s->side;
+	pkt->len = IP_OFF + 20 + len;
+	pkt->cut[0] = s->cut;
+	pkt->nr_cuts = s->cut != 0;
+	ct_note(pkt, "port %u flags %02x seq %u ack %u len %zu cut at %zu", s->port, s->flags, s->seq,
+		s->ack, s->len, s->cut);
+	ip[0] = 0x45;
+	ct_put16(ip + 2, 20 + len);
+	ip[8] = 64;
+	ip[9] = IPPROTO_TCP;
+	ct_put32(ip + 12, s->side ? 0x0a020001 : 0x0a010001);
+	ct_put32(ip + 16, s->side ? 0x0a010001 : 0x0a020001);
+	memset(l4 + 20, 1, head - 20);
+	ct_put16(l4, s->side ? 80 : s->port);
+	ct_put16(l4 + 2, s->side ? s->port : 80);
+	ct_put32(l4 + 4, s->seq);
+	ct_put32(l4 + 8, s->ack);
+	l4[12] = s->words << 4;
+	l4[13] = s->flags;
+	ct_put16(l4 + 14, 65535);
+	ct_put16(l4 + 16, ~frame_csum(l4, len, frame_csum(ip + 12, 8, IPPROTO_TCP + len)));
 }

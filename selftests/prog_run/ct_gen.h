@@ -22,6 +22,7 @@
  * @addr, @port: client 0 and server 1, host order
  * @next:	TCP: next sequence number of each side; SCTP: verification tag
  * @step:	how far the conversation is
+ * @tame:	TCP: every segment is as it should be, and inside the window
  */
 struct ct_flow {
 	__u8 proto;
@@ -33,14 +34,25 @@ struct ct_flow {
 	__u8 sack;
 	__u8 step;
 	__u8 fin[2];
+	bool tame;
 	__u32 packets;
 };
 
-/* struct ct_pkt - one generated packet and what it is, for the report */
+#define CT_GEN_CUTS	2
+
+/*
+ * struct ct_pkt - one generated packet and what it is, for the report
+ * @side:	who sends it: client 0, server 1
+ * @cut:	where to cut it into fragments, @nr_cuts of them: offsets of the IP payload
+ * @reversed:	send the last fragment first
+ */
 struct ct_pkt {
 	__u8 frame[CT_GEN_FRAME];
 	size_t len;
-	int side;		/* who sends it: client 0, server 1 */
+	int side;
+	size_t cut[CT_GEN_CUTS];
+	unsigned int nr_cuts;
+	bool reversed;
 	char what[192];
 };
 
@@ -52,6 +64,22 @@ void ct_flow_open(struct ct_flow *f, struct prng *p, int proto);
  */
 void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng *p,
 		    struct ct_pkt *pkt);
+
+/*
+ * ct_segment() - one TCP segment of the first client and the first server
+ * @words:	of its header, 5 or more: no-operations
+ * @cut:	where to cut it, 0: not at all
+ */
+struct ct_segment {
+	int side;
+	__u16 port;		/* the client's; the server's is 80 */
+	__u8 flags;
+	__u8 words;
+	__u32 seq, ack;
+	size_t len;
+	size_t cut;
+};
+void ct_segment(const struct ct_segment *s, struct ct_pkt *pkt);
 
 /* Of the builders: ct_gen.c the IP part, ct_gen_tcp.c, ct_gen_sctp.c */
 size_t ct_gen_tcp(struct ct_flow *f, struct prng *p, struct ct_pkt *pkt, __u8 *l4);

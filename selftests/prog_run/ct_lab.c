@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "../../tools/frame.h"
+#include "ct_gen.h"
 #include "ct_lab.h"
 
 #ifndef PACKET_IGNORE_OUTGOING
@@ -253,12 +254,42 @@ static ssize_t read_packet(struct ct_lab *lab, int side, __u8 *buf, size_t size,
 	}
 }
 
-int ct_lab_ask(struct ct_lab *lab, int side, __u8 *frame, size_t len)
+static void ip_checksum(__u8 *ip)
 {
-	__u8 *ip = frame + IP_OFF, in[2048], *got;
-	__u16 id, sum;
+	__u16 sum;
+
+	memset(ip + 10, 0, 2);
+	sum = htons(~frame_csum(ip, (ip[0] & 15) * 4, 0));
+	memcpy(ip + 10, &sum, 2);
+}
+
+size_t ct_lab_fragment(const struct ct_pkt *pkt, unsigned int i, __u8 *out)
+{
+	size_t head = IP_OFF + (pkt->frame[IP_OFF] & 15) * 4, from, to;
+
+	if (i > pkt->nr_cuts)
+		return 0;
+	if (pkt->reversed)
+		i = pkt->nr_cuts - i;
+	from = i ? pkt->cut[i - 1] : 0;
+	to = i < pkt->nr_cuts ? pkt->cut[i] : pkt->len - head;
+	memcpy(out, pkt->frame, head);
+	memcpy(out + head, pkt->frame + head + from, to - from);
+	if (pkt->nr_cuts) {
+		ct_put16(out + IP_OFF + 2, head - IP_OFF + to - from);
+		ct_put16(out + IP_OFF + 6, from / 8 | (i < pkt->nr_cuts) << 13);
+		ip_checksum(out + IP_OFF);
+	}
+	return head + to - from;
+}
+
+int ct_lab_ask(struct ct_lab *lab, struct ct_pkt *pkt)
+{
+	__u8 *frame = pkt->frame, *ip = frame + IP_OFF, in[2048], part[CT_GEN_FRAME], *got;
+	int side = pkt->side;
+	size_t i, len;
 	ssize_t n;
-	size_t i;
+	__u16 id;
 
 	if (++lab->id == 0)
 		lab->id = 1;
@@ -272,13 +303,11 @@ int ct_lab_ask(struct ct_lab *lab, int side, __u8 *frame, size_t len)
 	frame[13] = ETH_P_IP & 0xff;
 	memcpy(ip + 4, &id, 2);
 	ip[1] = 0;
-	ip[10] = 0;
-	ip[11] = 0;
-	sum = htons(~frame_csum(ip, (ip[0] & 15) * 4, 0));
-	memcpy(ip + 10, &sum, 2);
+	ip_checksum(ip);
 
-	if (send_packet(lab, side, frame, len))
-		return -errno;
+	for (i = 0; (len = ct_lab_fragment(pkt, i, part)); i++)
+		if (send_packet(lab, side, part, len))
+			return -errno;
 	/* Of protocol 0 there is no raw socket; to wait would part the two clocks. */
 	if (ip[8] == CT_LAB_DROP_TTL || (!ip[9] && by_raw(lab, side)))
 		return CT_LAB_LOST;

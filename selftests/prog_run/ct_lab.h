@@ -49,12 +49,21 @@ struct ct_lab {
 int ct_lab_enter(struct ct_lab *lab, enum ct_lab_mode mode);
 void ct_lab_leave(struct ct_lab *lab);
 
+struct ct_pkt;
+
 /*
- * ct_lab_ask() - send an IPv4 packet from client (0) or server (1) side
- * @frame:	Ethernet frame; its MACs, IP id and header checksum are filled in here
+ * ct_lab_ask() - send an IPv4 packet from its side, in fragments if it is to be cut
+ * MACs, IP id and header checksum are filled in here.
  * Return: the CT_* state, CT_LAB_LOST when the packet did not come out, -errno.
  */
-int ct_lab_ask(struct ct_lab *lab, int side, __u8 *frame, size_t len);
+int ct_lab_ask(struct ct_lab *lab, struct ct_pkt *pkt);
+
+/*
+ * ct_lab_fragment() - the @i-th fragment of @pkt in the order of sending, or all of it
+ * @out:	the frame, CT_GEN_FRAME bytes
+ * Return: its length, 0: there is no such one.
+ */
+size_t ct_lab_fragment(const struct ct_pkt *pkt, unsigned int i, __u8 *out);
 
 /* struct ct_row - one entry of the router's conntrack table */
 struct ct_row {
