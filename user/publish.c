@@ -158,7 +158,7 @@ struct draft {
 
 /* What compiling and packing a rule takes, roughly; and packing it alone. */
 #define COMPILE_BYTES	1200
-#define PACK_BYTES	256
+#define PACK_BYTES	64
 
 static size_t nr_rules(const struct ruleset *rs)
 {
