@@ -156,7 +156,7 @@ struct draft {
 	__u32 nr_slots;
 };
 
-/* What compiling and packing a rule takes, roughly; and packing it alone. */
+/* What compiling and packing a rule takes, roughly; and what is written to pack it. */
 #define COMPILE_BYTES	1200
 #define PACK_BYTES	64
 
@@ -179,7 +179,7 @@ static int draft_compile(const struct ruleset *rs, const struct img_hdr *now, bo
 	int ret = -EAGAIN;
 
 	if (now && now->base_words && !whole) {
-		heap_reserve(now->words * 2 * sizeof(__u32) + nr_rules(rs) * PACK_BYTES);
+		heap_reserve(now->words * (sizeof(__u32) + 1) + nr_rules(rs) * PACK_BYTES);
 		ret = delta_compile(rs, d->ifs, d->nr_ifs, now, &d->img);
 	}
 	if (ret == -EAGAIN) {
