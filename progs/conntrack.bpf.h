@@ -45,21 +45,6 @@ enum ct_what {
 	CT_REF_GONE,	/* the packet itself ended the connection */
 };
 
-/*
- * struct ct_ref - a packet's connection, from ct_label() to the end of the walk
- * @key:	key of the conntrack map
- * @what:	enum ct_what
- * @dir:	enum ct_dir of this packet
- * @state:	CT_* bits, as in KEY_CTSTATE
- */
-struct ct_ref {
-	struct ct_tuple key;
-	__u8 what;
-	__u8 dir;
-	__u8 state;
-	__u8 pad;
-};
-
 /* What a protocol's tracker says of a packet of an existing connection. */
 enum ct_outcome {
 	CT_OUT_INVALID,	/* not part of it */
@@ -90,10 +75,13 @@ struct ct_seg {
 	__u32 opt_pos;
 	__u32 opt_len;
 	__u8 sack_done;
+	/* The state before and after: here, the verifier does not follow each value */
+	__u8 old;
+	__u8 next;
 	/* SCTP */
 	__u8 nr_chunks;
 	__u8 is_init;		/* chunk types present, see ct_sctp.bpf.h */
-	__u8 pad;
+	__u8 ignore;		/* a chunk was let pass, the state does not move */
 	__u32 present;
 	__be32 vtag;
 	__be32 init_tag;
@@ -239,7 +227,7 @@ __noinline int ct_prepare(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	struct ct_scratch *sc = ct_scratch_get();
 	struct ct_tuple *t;
 
-	if (!sc || !ctx || !pkt || !ref || pkt->frag_off & CT_OFFSET)
+	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt || !ref || pkt->frag_off & CT_OFFSET)
 		return CT_INVALID;
 	t = &sc->tuple;
 	sc->has_tuple = 0;
@@ -275,7 +263,7 @@ __noinline int ct_update(struct ct_ref *ref, __u32 bytes, int peek)
 	struct ct_entry *e;
 	__u32 status;
 
-	if (!sc || !ref)
+	if (!(features & IMG_F_CT) || !sc || !ref)
 		return CT_OUT_MISS;
 	e = ct_lookup(&ref->key, now);
 	if (!e)
@@ -287,6 +275,9 @@ __noinline int ct_update(struct ct_ref *ref, __u32 bytes, int peek)
 		bpf_spin_unlock(&e->lock);
 		return CT_OUT_MISS;
 	}
+	/* Out of the verifier's sight, which would follow either direction to the end. */
+	ref->dir = dir;
+	dir = READ_ONCE(ref->dir) & 1;
 	status = e->status;
 	if (!peek) {
 		out = ct_advance(e, &sc->seg, dir, now);
@@ -299,7 +290,6 @@ __noinline int ct_update(struct ct_ref *ref, __u32 bytes, int peek)
 	}
 	ct_copy(sc, e);
 	bpf_spin_unlock(&e->lock);
-	ref->dir = dir;
 	ref->state = ct_state_of(status, dir);
 	return out;
 }
@@ -314,7 +304,7 @@ __noinline int ct_open(struct ct_ref *ref, __u32 bytes)
 	__u64 now = bpf_ktime_get_coarse_ns();
 	struct ct_entry *e;
 
-	if (!sc || !ref)
+	if (!(features & IMG_F_CT) || !sc || !ref)
 		return -1;
 	if (sc->tuple.proto == IPPROTO_ICMP && !ct_icmp_request(&sc->tuple))
 		return -1;
@@ -373,7 +363,7 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
  */
 __noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 {
-	if (!pkt || !ref)
+	if (!(features & IMG_F_CT) || !pkt || !ref)
 		return 0;
 	ref->what = CT_REF_NONE;
 	ref->dir = CT_ORIG;
@@ -393,7 +383,7 @@ __noinline int ct_left(fw_ctx_t *ctx, struct fw_pkt *pkt, int answered)
 {
 	struct ct_scratch *sc = ct_scratch_get();
 
-	if (!ctx || !pkt || !sc)
+	if (!(features & IMG_F_CT) || !ctx || !pkt || !sc)
 		return 0;
 	ct_label(ctx, pkt, &sc->left);
 	if (answered && sc->left.what == CT_REF_NEW)
@@ -443,7 +433,7 @@ __noinline int ct_commit(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	struct ct_scratch *sc;
 	long err;
 
-	if (!ctx || !pkt || !ref || ref->what != CT_REF_NEW)
+	if (!(features & IMG_F_CT) || !ctx || !pkt || !ref || ref->what != CT_REF_NEW)
 		return 0;
 	sc = ct_scratch_get();
 	if (!sc)
@@ -467,7 +457,8 @@ __noinline int ct_set_closing(struct ct_ref *ref)
 	__u64 now = bpf_ktime_get_coarse_ns();
 	struct ct_entry *e;
 
-	if (!ref || ref->what != CT_REF_FOUND || ref->key.proto != IPPROTO_TCP)
+	if (!(features & IMG_F_CT) || !ref || ref->what != CT_REF_FOUND ||
+	    ref->key.proto != IPPROTO_TCP)
 		return 0;
 	e = ct_find(&ref->key);
 	if (!e)

@@ -159,6 +159,7 @@ static long ct_crc_chunk(__u32 i, struct ct_summing *s)
 		/* The field itself counts as zero. */
 		*(__u32 *)(s->buf + 8) = 0;
 	}
+	n = unseen((__u32 *)(s->buf + CT_BUF), n);
 	for (k = 0; k < CT_CRC_CHUNK; k++) {
 		if (k >= n)
 			break;
@@ -179,7 +180,7 @@ __noinline int ct_sctp_crc_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 check)
 	struct ct_summing s = { .ctx = ctx, .sum = ~0u };
 	int summed;
 
-	if (!sc || !ctx || !pkt || !ct_must_sum(pkt))
+	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt || !ct_must_sum(pkt))
 		return 1;
 	summed = ct_summed(ctx);
 	if (summed == CT_SUM_GOOD || summed == CT_SUM_COMPLETE ||

@@ -33,7 +33,7 @@ __noinline int ct_icmp(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	struct ct_entry *e;
 	int dir;
 
-	if (!sc || !ctx || !pkt || !ref)
+	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt || !ref)
 		return CT_INVALID;
 	type = sc->buf[0];
 	off = pkt->l4_off + 8;

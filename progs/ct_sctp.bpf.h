@@ -162,7 +162,7 @@ __noinline int ct_sctp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	struct ct_sctp_walk w = { .ctx = ctx };
 	struct ct_seg *s;
 
-	if (!sc || !ctx || !pkt)
+	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt)
 		return -1;
 	s = &sc->seg;
 	w.off = pkt->l4_off + 12;
@@ -214,7 +214,7 @@ static __always_inline __be32 ct_vtag(const struct ct_sctp *t, __u32 d)
 
 /* The verification tag of one chunk (8.5.1), and what else it says. */
 static __always_inline int ct_sctp_tag(struct ct_sctp *t, volatile struct ct_seg *s, __u32 type,
-				       __u32 flags, __u32 dir, int ignored)
+				       __u32 flags, __u32 dir)
 {
 	__u32 d = dir & 1;
 
@@ -242,7 +242,7 @@ static __always_inline int ct_sctp_tag(struct ct_sctp *t, volatile struct ct_seg
 			return CT_SCTP_OK;
 		}
 		/* The peer may have restarted: two heartbeats must agree on it. */
-		if (s->present & HAS(SCTP_DATA) || ignored)
+		if (s->present & HAS(SCTP_DATA) || s->ignore)
 			return CT_SCTP_BAD;
 		if (type == SCTP_HEARTBEAT) {
 			t->heartbeat_failed = 1;
@@ -289,24 +289,26 @@ static __always_inline int ct_sctp_advance(struct ct_entry *e, volatile struct c
 {
 	struct ct_sctp *t = &e->sctp;
 	__u32 i, type, old, next;
-	int ignore = 0, r;
+	int r;
 
 	if (!(s->present & (HAS(SCTP_INIT) | HAS(SCTP_SHUTDOWN_COMPLETE) | HAS(SCTP_COOKIE_ECHO) |
 			    HAS(SCTP_ABORT) | HAS(SCTP_SHUTDOWN_ACK) | HAS(SCTP_HEARTBEAT) |
 			    HAS(SCTP_HEARTBEAT_ACK))) && s->vtag != t->vtag[dir & 1])
 		return CT_OUT_INVALID;
 
+	s->ignore = 0;
 	for (i = 0; i < CT_SCTP_CHUNKS; i++) {
 		if (i >= s->nr_chunks)
 			break;
 		type = s->chunk[2 * i] & 15;
-		r = ct_sctp_tag(t, s, type, s->chunk[2 * i + 1], dir, ignore);
+		r = ct_sctp_tag(t, s, type, s->chunk[2 * i + 1], dir);
 		if (r == CT_SCTP_BAD)
 			return CT_OUT_INVALID;
 		if (r == CT_SCTP_SKIP) {
-			ignore = 1;
+			s->ignore = 1;
 			continue;
 		}
+		type = s->chunk[2 * i] & 15;	/* one verifier state for all */
 		old = e->state;
 		barrier_var(old);	/* bounded in one register, for Linux 6.1 */
 		if (old >= CT_SCTP_MAX)
@@ -319,13 +321,13 @@ static __always_inline int ct_sctp_advance(struct ct_entry *e, volatile struct c
 				return CT_OUT_INVALID;
 			if (type == SCTP_INIT && old == CT_SCTP_CLOSED &&
 			    next == CT_SCTP_CLOSED && e->status & CTS_CONFIRMED)
-				ignore = 1;
+				s->ignore = 1;
 		}
 		e->state = next;
 		if (old != next && next == CT_SCTP_ESTABLISHED)
 			e->status |= CTS_ASSURED;
 	}
-	if (ignore)
+	if (s->ignore)
 		return CT_OUT_KEEP;
 	old = e->state;
 	barrier_var(old);

@@ -126,8 +126,7 @@ enum ct_window {
 };
 
 /*
- * Rules I to IV; learns from the segment when they hold. In mid-stream, or by the
- * sysctl, nothing is enforced: what fails them is accepted.
+ * Rules I to IV; learns from the segment when they hold.
  *
  * @s: seq, ack, sack and end are corrected in place. It is volatile to keep the
  * compiler from copying it all onto the stack, which is short.
@@ -137,7 +136,7 @@ static __always_inline int ct_tcp_window(struct ct_entry *e, volatile struct ct_
 	struct ct_tcp *t = &e->tcp;
 	struct ct_tcp_side *snd = &t->side[dir & 1], *rcv = &t->side[!(dir & 1)];
 	__u32 oldest_ack, over, win, swin;
-	int fail = CT_WIN_INVALID, in_recv_win;
+	int in_recv_win;
 
 	if (!(rcv->flags & CT_TCP_SACK_PERM))
 		s->sack = s->ack;
@@ -179,8 +178,6 @@ static __always_inline int ct_tcp_window(struct ct_entry *e, volatile struct ct_
 		s->end = snd->end;
 	}
 
-	if (snd->flags & CT_TCP_LIBERAL || ct_params.tcp_be_liberal)
-		fail = CT_WIN_ACCEPT;
 	oldest_ack = rcv->end - (snd->maxwin > CT_ACK_WINDOW ? snd->maxwin : CT_ACK_WINDOW) - 1;
 	in_recv_win = seq_after(s->end, snd->end - rcv->maxwin - 1);
 
@@ -191,14 +188,14 @@ static __always_inline int ct_tcp_window(struct ct_entry *e, volatile struct ct_
 		    over <= rcv->maxwin && seq_before(s->sack, rcv->end + 1)) {
 			snd->end = s->end;
 			snd->flags |= CT_TCP_UNACKED;
-			return fail == CT_WIN_ACCEPT ? CT_WIN_ACCEPT : CT_WIN_IGNORE;
+			return CT_WIN_IGNORE;
 		}
-		return fail;
+		return CT_WIN_INVALID;
 	}
 	if (!seq_before(s->sack, rcv->end + 1))
-		return fail;
+		return CT_WIN_INVALID;
 	if ((rcv->maxwin && !in_recv_win) || !seq_after(s->sack, oldest_ack))
-		return fail == CT_WIN_ACCEPT ? CT_WIN_ACCEPT : CT_WIN_IGNORE;
+		return CT_WIN_IGNORE;
 
 	win = s->win;
 	if (!(s->tcpflags & TH_SYN))
@@ -236,6 +233,12 @@ static __always_inline int ct_tcp_window(struct ct_entry *e, volatile struct ct_
 		}
 	}
 	return CT_WIN_ACCEPT;
+}
+
+/* In mid-stream, or by the sysctl, nothing is enforced: what fails the rules is accepted. */
+static __always_inline int ct_tcp_liberal(const struct ct_tcp *t, __u32 dir)
+{
+	return t->side[dir & 1].flags & CT_TCP_LIBERAL || ct_params.tcp_be_liberal;
 }
 
 /*
@@ -412,15 +415,19 @@ static __always_inline int ct_tcp_advance(struct ct_entry *e, volatile struct ct
 		check = r != CT_RST_CLOSE;
 	}
 
+	s->old = old;
+	s->next = next;
 	if (check) {
 		r = ct_tcp_window(e, s, dir);
-		if (r == CT_WIN_IGNORE)
-			return CT_OUT_KEEP;
-		if (r == CT_WIN_INVALID) {
+		if (r != CT_WIN_ACCEPT && !ct_tcp_liberal(t, dir)) {
+			if (r == CT_WIN_IGNORE)
+				return CT_OUT_KEEP;
 			ct_tcp_out_of_window(e, s, dir, now);
 			return CT_OUT_INVALID;
 		}
 	}
+	old = s->old;
+	next = s->next;
 	t->last_index = s->class;
 	t->last_dir = dir;
 	e->state = next;

@@ -138,7 +138,7 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	__be16 check;
 	__u8 *h;
 
-	if (!sc || !ctx || !pkt)
+	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt)
 		return -1;
 	h = sc->buf;
 	s = &sc->seg;

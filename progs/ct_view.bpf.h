@@ -36,7 +36,7 @@ __noinline int ct_view_fill(struct ct_view *v, struct ct_ref *ref)
 	__u64 now = bpf_ktime_get_coarse_ns();
 	const struct ct_entry *e;
 
-	if (!sc || !v || !ref)
+	if (!(features & IMG_F_CTINFO) || !sc || !v || !ref)
 		return 0;
 	v->has_entry = ref->what != CT_REF_NONE;
 	v->confirmed = ref->what == CT_REF_FOUND;

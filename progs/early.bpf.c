@@ -117,7 +117,7 @@ int fw_early(struct xdp_md *ctx)
 	hook = select_ingress(ctx, fw.w, PACKET_HOST, pkt->frag_off & IP_DF ? pkt->tot_len : 0);
 	/* No route, or no forwarding, looks like INPUT: ask the routing table itself. */
 	if (hook < 0 || (hook == HOOK_INPUT &&
-			 (addr_type(&fw, pkt->key[KEY_DADDR]) & 0xff) != RTN_LOCAL))
+			 (addr_type(ctx, fw.w, pkt->key[KEY_DADDR]) & 0xff) != RTN_LOCAL))
 		goto out;
 	pkt->hook = hook;
 	xdp_keys(&fw, in.in_class, PACKET_HOST, data + ETH_ALEN);

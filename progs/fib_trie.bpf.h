@@ -263,17 +263,19 @@ static __always_inline int fib_find(struct fw *fw, __u32 addr, __u32 dscp)
 }
 
 /* addr_type() - RTN_* of @addr in bits 0..7, the ifindex of its route above; 0: failed */
-static __noinline __u64 addr_type(struct fw *fw, __u32 addr)
+__noinline __u64 addr_type(fw_ctx_t *ctx, struct walk *w, __u32 addr)
 {
-	struct fib_walk *f = &fw->w->fib;
+	struct fw fw = { .ctx = ctx, .w = w };
 
+	if (!ctx || !w)
+		return 0;
 	if (!addr || addr == 0xffffffff)
 		return RTN_BROADCAST;
 	if (is_multicast(addr))
 		return RTN_MULTICAST;
-	if (fib_find(fw, addr, 0))
+	if (fib_find(&fw, addr, 0))
 		return 0;
-	return (__u64)f->dev << 8 | (f->type & 0xff);
+	return (__u64)w->fib.dev << 8 | (w->fib.type & 0xff);
 }
 
 #endif /* BPFIPT_FIB_TRIE_BPF_H */

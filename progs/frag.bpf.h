@@ -58,7 +58,8 @@ __noinline int frag_remember(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *r
 	struct ct_scratch *sc;
 	struct frag_key key;
 
-	if (!ctx || !pkt || !ref || (pkt->frag_off & (CT_MF | CT_OFFSET)) != CT_MF ||
+	if (!(features & IMG_F_CT) || !ctx || !pkt || !ref ||
+	    (pkt->frag_off & (CT_MF | CT_OFFSET)) != CT_MF ||
 	    frag_key_of(ctx, pkt, &key))
 		return 0;
 	f.deadline = ct_after_secs(bpf_ktime_get_coarse_ns(), FRAG_TIMEOUT);
@@ -126,7 +127,8 @@ __noinline int frag_follow(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	struct frag_entry *f;
 	struct frag_key key;
 
-	if (!ctx || !pkt || !(pkt->frag_off & CT_OFFSET) || frag_key_of(ctx, pkt, &key))
+	if (!(features & IMG_F_CT) || !ctx || !pkt || !(pkt->frag_off & CT_OFFSET) ||
+	    frag_key_of(ctx, pkt, &key))
 		return -1;
 	f = bpf_map_lookup_elem(&fragments, &key);
 	if (!f)

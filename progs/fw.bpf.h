@@ -75,6 +75,16 @@ static __always_inline const void *img_record(const struct img *im, __u64 word)
 }
 
 /*
+ * unseen() - @v, which the verifier no longer knows: it comes back by way of @at, in a map
+ * What it knows of a value it follows to the end, each one by itself.
+ */
+static __always_inline __u32 unseen(__u32 *at, __u32 v)
+{
+	*(volatile __u32 *)at = v;
+	return READ_ONCE(*at);
+}
+
+/*
  * fw_load_some() - like fw_load(), @len between 1 and @max, a power of two
  * Linux 6.1's verifier does not learn from `len != 0' that a length is not zero: the
  * mask tells it. @to has room for @max bytes.

@@ -47,28 +47,33 @@ static __always_inline void leave_to_stack(struct fw *fw, int hook)
 	ct_left(fw->ctx, &fw->w->pkt, hook == NO_HOOK_ANSWER);
 }
 
+/* Does the packet have a connection? Asked again behind the walk, so that there is one call of it. */
+static __always_inline int tracked(const struct fw *fw)
+{
+	return tracking(fw) && !(features & IMG_F_REJECT && fw->w->pkt.flags & PKT_ANSWER);
+}
+
 /* judge() - a packet whose keys are all set. Return: WALK_ACCEPT or another verdict. */
 static __always_inline int judge(struct fw *fw)
 {
 	struct fw_pkt *pkt = &fw->w->pkt;
-	struct ct_ref ref = {};
-	int verdict, tracked;
+	struct ct_ref *ref = &fw->w->ref;
+	int verdict;
 
-	tracked = tracking(fw) && !(features & IMG_F_REJECT && pkt->flags & PKT_ANSWER);
-	if (tracked) {
-		ct_label(fw->ctx, pkt, &ref);
+	if (tracked(fw)) {
+		ct_label(fw->ctx, pkt, ref);
 		if (features & IMG_F_CTINFO && img_hdr_word(fw->img, flags) & IMG_F_CTINFO)
-			ct_view_fill(&fw->w->ct, &ref);
+			ct_view_fill(&fw->w->ct, ref);
 	}
 	verdict = walk_chain(fw);
-	if (!tracked)
+	if (!tracked(fw))
 		return verdict;
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT &&
 	    fw->w->verdict_arg == REJECT_TCP_RESET && !(pkt->key[KEY_TCPFLAGS] & TCP_RST))
-		ct_set_closing(&ref);
-	if (verdict == WALK_ACCEPT && ct_commit(fw->ctx, pkt, &ref))
+		ct_set_closing(ref);
+	if (verdict == WALK_ACCEPT && ct_commit(fw->ctx, pkt, ref))
 		verdict = WALK_DROP;
-	frag_remember(fw->ctx, pkt, &ref, verdict == WALK_ACCEPT ? WALK_ACCEPT : WALK_DROP);
+	frag_remember(fw->ctx, pkt, ref, verdict == WALK_ACCEPT ? WALK_ACCEPT : WALK_DROP);
 	return verdict;
 }
 

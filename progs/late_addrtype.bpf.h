@@ -20,7 +20,7 @@ static __always_inline __u32 addr_is(struct fw *fw, __u32 side, __u32 mask, __u3
 	__u64 type = w->addrtype[side];
 
 	if (!type) {
-		type = addr_type(fw, w->pkt.key[side ? KEY_DADDR : KEY_SADDR]);
+		type = addr_type(fw->ctx, fw->w, w->pkt.key[side ? KEY_DADDR : KEY_SADDR]);
 		w->addrtype[side] = type;
 	}
 	if (!type)

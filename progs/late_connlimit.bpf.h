@@ -370,7 +370,7 @@ __noinline __u32 climit_ask(struct ct_view *v, __u32 id, __u32 born, __u32 addr)
 	struct climit_walk *w;
 	__u32 row;
 
-	if (!v)
+	if (!(features & IMG_F_CONNLIMIT) || !v)
 		return 0;
 	row = v->row;
 	w = bpf_map_lookup_elem(&climit_scratch, &row);

@@ -150,7 +150,7 @@ __noinline int hashlimit_run(__u32 row)
 	__u64 tick = 0;
 	int within;
 
-	if (!walk)
+	if (!(features & IMG_F_HASHLIMIT) || !walk)
 		return -1;
 	w = &walk->hashlimit;
 	w->now = bpf_jiffies64();

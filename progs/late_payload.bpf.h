@@ -111,26 +111,6 @@ static __noinline int late_u32(struct fw *fw, __u32 d, __u32 words)
 	return u->result;
 }
 
-/*
- * struct text - a search under way
- * @end:	one past the last byte of the text, from the IP header
- * @last:	where the pattern's last byte stands at present
- * @same:	bytes that agreed from there back
- * @base, @filled: the window w->text holds bytes [base, base + filled)
- */
-struct text {
-	struct fw *fw;
-	__u32 d;
-	__u32 len;
-	__u32 fold;
-	__u32 end;
-	__u32 last;
-	__u32 same;
-	__u32 base;
-	__u32 filled;
-	__u32 result;
-};
-
 /* Byte @i of a table of bytes in the image. */
 static __always_inline __u32 img_byte(const struct img *im, __u32 word, __u32 i)
 {
@@ -145,10 +125,10 @@ static __always_inline __u32 fold_case(__u32 c)
 	return c;
 }
 
-static __noinline int fill_window(struct text *t)
+static __noinline int fill_window(struct fw *fw)
 {
-	struct fw *fw = t->fw;
 	struct walk *w = fw->w;
+	struct string_walk *t = &w->string;
 	__u32 n = t->end - t->base;
 
 	if (n > LATE_TEXT)
@@ -172,9 +152,9 @@ static __noinline int fill_window(struct text *t)
 	return 0;
 }
 
-static long text_step(__u32 i, struct text *t)
+static long text_step(__u32 i, struct fw *fw)
 {
-	struct fw *fw = t->fw;
+	struct string_walk *t = &fw->w->string;
 	struct img im = fw_img(fw);
 	__u32 bad = t->d + offsetof(struct late_string, bad) / 4;
 	__u32 pattern = t->d + offsetof(struct late_string, pattern) / 4;
@@ -187,7 +167,7 @@ static long text_step(__u32 i, struct text *t)
 			return 1;
 		if (t->last >= t->base + t->filled) {
 			t->base = t->last - (t->len - 1);
-			if (fill_window(t))
+			if (fill_window(fw))
 				return 1;
 		}
 	}
@@ -212,8 +192,9 @@ static __noinline int late_string(struct fw *fw, __u32 d)
 {
 	struct img im = fw_img(fw);
 	__u32 from = img_word(&im, d), to = img_word(&im, d + 1);
-	struct text t = {
-		.fw = fw,
+	struct string_walk *t = &fw->w->string;
+
+	*t = (struct string_walk){
 		.d = d,
 		.len = img_word(&im, d + 2),
 		.fold = img_word(&im, d + 3),
@@ -221,12 +202,12 @@ static __noinline int late_string(struct fw *fw, __u32 d)
 		.result = LATE_NO_MATCH,
 	};
 
-	if (to < t.end)
-		t.end = to;
-	t.last = from + t.len - 1;
-	t.base = t.last;
-	bpf_loop(LATE_TEXT_STEPS, text_step, &t, 0);
-	return t.result;
+	if (to < t->end)
+		t->end = to;
+	t->last = from + t->len - 1;
+	t->base = t->last;
+	bpf_loop(LATE_TEXT_STEPS, text_step, fw, 0);
+	return t->result;
 }
 
 struct mss_walk {

@@ -38,14 +38,15 @@ struct {
 #define RECENT_SLOT(n)	((n) & (RECENT_HASH - 1))
 
 /* Entry of @addr, 0: none. @prev: the one before it in its chain, 0: the head */
-static __always_inline __u32 recent_find(const struct recent_list *l, __u32 addr, __u32 *prev)
+static __always_inline __u32 recent_find(struct recent_list *l, __u32 addr, __u32 *prev)
 {
 	__u32 n = l->head[recent_hash(addr)], before = 0;
 	int i;
 
+	l->e[0].addr = addr;	/* where every chain ends */
 #pragma clang loop unroll(disable)
 	for (i = 0; i < RECENT_TOT; i++) {
-		if (!n || l->e[RECENT_SLOT(n)].addr == addr)
+		if (l->e[RECENT_SLOT(n)].addr == addr)
 			break;
 		before = n;
 		n = l->e[RECENT_SLOT(n)].chain;
@@ -246,7 +247,7 @@ __noinline int recent_run(struct recent_args *a, __u32 id)
 {
 	int ret;
 
-	if (!a)
+	if (!(features & IMG_F_RECENT) || !a)
 		return -1;
 	if (a->flags & RECENT_BIG) {
 		struct recent_big *big;

@@ -83,15 +83,18 @@ static __always_inline __u32 source_mac(const struct fw *fw, const struct sk_buf
 }
 
 /* Keys of the bytes. Return: 0, or -1: they cannot be read. */
-static __always_inline int read_headers(fw_ctx_t *ctx, const struct sk_buff *skb,
-					struct fw_pkt *pkt)
+__noinline int read_headers(fw_ctx_t *ctx, struct fw_pkt *pkt)
 {
 	__u8 ip_buf[sizeof(struct iphdr)], l4_buf[20];
+	const struct sk_buff *skb;
 	const struct iphdr *iph;
 	struct bpf_dynptr ptr;
 	const void *h;
 	__u32 need;
 
+	if (!ctx || !pkt)
+		return -1;
+	skb = ctx->skb;
 	if (bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &ptr))
 		return -1;
 	iph = bpf_dynptr_slice(&ptr, 0, ip_buf, sizeof(ip_buf));
@@ -118,7 +121,7 @@ static __always_inline int judge_hook(struct fw *fw)
 	const struct net_device *in = state->in, *out = state->out;
 
 	fw->w->ct.marked = 0;
-	if (read_headers(fw->ctx, skb, pkt))
+	if (read_headers(fw->ctx, pkt))
 		return WALK_DROP;
 	pkt->hook = state->hook - NF_INET_LOCAL_IN;
 	pkt->ifindex = in ? in->ifindex : 0;

@@ -91,22 +91,28 @@ static __always_inline __u16 rejecsum_fold(__s64 sum)
 
 /*
  * reject_route() - the way back to the offender's source
- * @src:	source address of the answer if that is known, else 0
+ * @way:	filled; @way->src: source address of the answer if that is known, else 0
  * The lookup is one for a packet from here (ip_route_output_key): input interface
  * lo. Where lo may not forward (neither may anything else, as a rule), what came
  * in goes back where it came from.
  * Return: 0; -1: no way, no answer.
  */
-static __always_inline int reject_route(struct fw *fw, __be32 src, __u32 tos, __u32 proto,
-					struct reject_way *way)
+__noinline int reject_route(struct __sk_buff *skb, struct walk *w, __u32 type, __u32 tos,
+			    struct reject_way *way)
 {
-	const struct fw_pkt *pkt = &fw->w->pkt;
-	struct bpf_fib_lookup fib;
+	struct fw here = { .ctx = skb, .w = w }, *fw = &here;
 	__u32 ifindex = LO_IFINDEX, i;
+	const struct fw_pkt *pkt;
+	struct bpf_fib_lookup fib;
+	__be32 src;
 
+	if (!(features & IMG_F_REJECT) || !skb || !w || !way)
+		return -1;
+	pkt = &w->pkt;
+	src = way->src;
 	way->mtu = REJECT_MAX;
 	way->back = 0;
-	if ((addr_type(fw, pkt->key[KEY_SADDR]) & 0xff) == RTN_LOCAL) {
+	if ((addr_type(fw->ctx, fw->w, pkt->key[KEY_SADDR]) & 0xff) == RTN_LOCAL) {
 		way->ifindex = LO_IFINDEX;
 		way->src = bpf_htonl(pkt->key[KEY_SADDR]);
 		return 0;
@@ -116,7 +122,7 @@ static __always_inline int reject_route(struct fw *fw, __be32 src, __u32 tos, __
 
 		__builtin_memset(&fib, 0, sizeof(fib));
 		fib.family = AF_INET;
-		fib.l4_protocol = proto;
+		fib.l4_protocol = type == REJECT_TCP_RESET ? IPPROTO_TCP : IPPROTO_ICMP;
 		fib.tos = tos;
 		fib.tot_len = way->mtu;
 		fib.ifindex = ifindex;
@@ -187,12 +193,18 @@ static __always_inline int reject_is_error(__u32 type)
 }
 
 /* Is the offender one that gets no answer? */
-static __always_inline int reject_silent(struct fw *fw, const __u8 *l4, __u32 type)
+__noinline int reject_silent(struct __sk_buff *skb, struct walk *w, __u32 type)
 {
-	struct fw_pkt *pkt = &fw->w->pkt;
-	struct __sk_buff *skb = fw->ctx;
-	__u32 to;
+	struct fw here = { .ctx = skb, .w = w }, *fw = &here;
+	__u32 zero = 0, to;
+	struct reject_buf *b = bpf_map_lookup_elem(&reject_buf, &zero);
+	struct fw_pkt *pkt;
+	const __u8 *l4;
 
+	if (!(features & IMG_F_REJECT) || !b || !skb || !w)
+		return 1;
+	pkt = &w->pkt;
+	l4 = b->quote + (pkt->ihl & 0x3c);
 	if (pkt->frag_off & CT_OFFSET)
 		return 1;
 	if (type == REJECT_TCP_RESET &&
@@ -201,14 +213,14 @@ static __always_inline int reject_silent(struct fw *fw, const __u8 *l4, __u32 ty
 	if (type != REJECT_TCP_RESET && skb->pkt_type != PACKET_HOST)
 		return 1;
 	/* A host that forwards nothing has INPUT judge what is not for it, but says nothing. */
-	to = addr_type(fw, pkt->key[KEY_DADDR]) & 0xff;
+	to = addr_type(fw->ctx, fw->w, pkt->key[KEY_DADDR]) & 0xff;
 	if (to == RTN_BROADCAST || to == RTN_MULTICAST ||
 	    (pkt->hook == HOOK_INPUT && to != RTN_LOCAL))
 		return 1;
 	if (!reject_csum_ok(skb, pkt, l4))
 		return 1;
 	return type != REJECT_TCP_RESET && pkt->proto == IPPROTO_ICMP &&
-	       (!pkt->l4_len || reject_is_error(l4[0]) || packet_of_icmp(fw->ctx));
+	       (!pkt->l4_len || reject_is_error(l4[0]) || packet_of_icmp(skb));
 }
 
 /* nf_reject_ip_tcphdr_put() - over the ICMP header's place; @b->quote holds the offender */
@@ -334,13 +346,13 @@ __noinline int reject_send(struct __sk_buff *skb, __u32 type)
 	struct reject_conf *conf = bpf_map_lookup_elem(&reject_conf, &zero);
 	struct reject_buf *b = bpf_map_lookup_elem(&reject_buf, &zero);
 	int limited, answered;
-	struct reject_way way;
+	struct reject_way way = {};
 	struct fw_pkt *pkt;
 	__be32 src, dst;
 	const __u8 *l4;
 	struct fw fw;
 
-	if (!skb || !conf || !b || fw_open(&fw, skb))
+	if (!(features & IMG_F_REJECT) || !skb || !conf || !b || fw_open(&fw, skb))
 		return TC_ACT_SHOT;
 	pkt = &fw.w->pkt;
 	dst = bpf_htonl(pkt->key[KEY_SADDR]);
@@ -351,7 +363,7 @@ __noinline int reject_send(struct __sk_buff *skb, __u32 type)
 	if (n < 20 || n > 80 || bpf_skb_load_bytes(skb, pkt->l3_off, b->quote, n))
 		return reject_failed();
 	l4 = b->quote + ihl;
-	if (reject_silent(&fw, l4, type))
+	if (reject_silent(skb, fw.w, type))
 		return TC_ACT_SHOT;
 
 	proto = type == REJECT_TCP_RESET ? IPPROTO_TCP : IPPROTO_ICMP;
@@ -359,7 +371,8 @@ __noinline int reject_send(struct __sk_buff *skb, __u32 type)
 	*((__u32 *)&b->ip + 1) = 0;
 	if (type == REJECT_TCP_RESET) {
 		b->ip.frag_off = bpf_htons(IP_DF);
-		if (reject_route(&fw, src, 0, proto, &way))
+		way.src = src;
+		if (reject_route(skb, fw.w, type, 0, &way))
 			return TC_ACT_SHOT;
 		len = 40;
 		reject_ip(b, len, proto, src, dst, conf->ttl);
@@ -373,7 +386,8 @@ __noinline int reject_send(struct __sk_buff *skb, __u32 type)
 		b->ip.tos = (pkt->key[KEY_TOS] & 0x1e) | 0xc0;
 		b->ip.id = bpf_get_prandom_u32();
 		answered = pkt->hook == HOOK_INPUT || pkt->flags & PKT_LOOPBACK;
-		if (reject_route(&fw, answered ? src : 0, b->ip.tos, proto, &way))
+		way.src = answered ? src : 0;
+		if (reject_route(skb, fw.w, type, b->ip.tos, &way))
 			return TC_ACT_SHOT;
 		if (!answered)
 			src = way.src ?: bpf_htonl(IP_DUMMY);

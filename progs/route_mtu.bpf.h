@@ -75,15 +75,22 @@ static __always_inline __u32 device_mtu(fw_ctx_t *ctx, __u32 ifindex)
  * mtu_towards() - of the route to @pkt's destination; with @back, to its source
  * Return: bytes; MTU_UNKNOWN: there is no route.
  */
-static __noinline __u32 mtu_towards(struct fw *fw, __u32 back)
+__noinline __u32 mtu_towards(fw_ctx_t *ctx, struct walk *w, __u32 back)
 {
-	const struct fw_pkt *pkt = &fw->w->pkt;
-	__u32 addr = pkt->key[back ? KEY_SADDR : KEY_DADDR], own = 0, mtu;
-	struct fib_walk *f = &fw->w->fib;
-	struct bpf_fib_lookup *fib = &fw->w->route;
+	struct fw here = { .ctx = ctx, .w = w }, *fw = &here;
+	const struct fw_pkt *pkt;
+	struct bpf_fib_lookup *fib;
 	struct fib_info___mtu *fi;
+	__u32 addr, own = 0, mtu;
+	struct fib_walk *f;
 	long r;
 
+	if (!(features & IMG_F_TCPMSS) || !ctx || !w)
+		return MTU_UNKNOWN;
+	pkt = &w->pkt;
+	addr = back ? pkt->key[KEY_SADDR] : pkt->key[KEY_DADDR];
+	f = &w->fib;
+	fib = &w->route;
 	if (fib_find(fw, addr, back ? 0 : pkt->key[KEY_TOS] & RT_TOS_MASK))
 		return MTU_UNKNOWN;
 	fi = (void *)f->fi;
@@ -155,7 +162,8 @@ static __always_inline __u32 path_mtu(struct fw *fw)
 {
 	__u32 there = mtu_of_packet(fw->ctx);
 
-	return mtu_min(there ? there : mtu_towards(fw, 0), mtu_towards(fw, 1));
+	return mtu_min(there ? there : mtu_towards(fw->ctx, fw->w, 0),
+		       mtu_towards(fw->ctx, fw->w, 1));
 }
 
 #endif /* BPFIPT_ROUTE_MTU_BPF_H */

@@ -144,6 +144,7 @@ int fw_ingress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 	pkt->hook = hook;
+	hook = READ_ONCE(pkt->hook);	/* one verifier state for both */
 	if (pkt->flags & PKT_LOOPBACK && (skb->cb[4] & ~0xffu) == LO_STATE_MARK)
 		pkt->lo_state = skb->cb[4] & 0xff;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))

@@ -180,7 +180,7 @@ __noinline int tcpmss(fw_ctx_t *ctx, __u32 mss)
 	__u8 doff = 0;
 	struct fw fw;
 
-	if (!ctx || fw_open(&fw, ctx))
+	if (!(features & IMG_F_TCPMSS) || !ctx || fw_open(&fw, ctx))
 		return -1;
 	pkt = &fw.w->pkt;
 	if (fw_load(ctx, pkt->l4_off + 12, &doff, 1))

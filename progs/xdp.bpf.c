@@ -94,6 +94,7 @@ int fw_xdp(struct xdp_md *ctx)
 		return XDP_PASS;
 	}
 	pkt->hook = hook;
+	hook = READ_ONCE(pkt->hook);	/* one verifier state for both */
 	if (FORWARDING && in.flags)	/* not known, so neither is its address */
 		fw.w->hop.len = 0;
 	if (pkt->frag_off & IP_OFFSET_MASK && (hook == HOOK_INPUT || tracking(&fw)))
