@@ -85,9 +85,9 @@ static __always_inline __u32 source_mac(const struct fw *fw, const struct sk_buf
 /* Keys of the bytes. Return: 0, or -1: they cannot be read. */
 __noinline int read_headers(fw_ctx_t *ctx, struct fw_pkt *pkt)
 {
-	__u8 ip_buf[sizeof(struct iphdr)], l4_buf[20];
+	__u8 buf[sizeof(struct iphdr) + 20], l4_buf[20];
+	const struct iphdr *iph, *both;
 	const struct sk_buff *skb;
-	const struct iphdr *iph;
 	struct bpf_dynptr ptr;
 	const void *h;
 	__u32 need;
@@ -97,13 +97,20 @@ __noinline int read_headers(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	skb = ctx->skb;
 	if (bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &ptr))
 		return -1;
-	iph = bpf_dynptr_slice(&ptr, 0, ip_buf, sizeof(ip_buf));
+	/* Most often both headers are there, and one call has them. */
+	iph = both = bpf_dynptr_slice(&ptr, 0, buf, sizeof(buf));
+	if (!iph)
+		iph = bpf_dynptr_slice(&ptr, 0, l4_buf, sizeof(*iph));
 	/* A raw socket may send any ihl, but none beyond the packet's end. */
 	if (!iph || iph->ihl * 4 > skb->len)
 		return -1;
 	need = parse_ip(iph, skb->len, 0, pkt);
 	if (!need)
 		return 0;
+	if (both && pkt->ihl == sizeof(*both)) {
+		parse_l4(pkt, both + 1);
+		return 0;
+	}
 	h = bpf_dynptr_slice(&ptr, pkt->ihl, l4_buf, sizeof(l4_buf));
 	if (h)
 		parse_l4(pkt, h);
