@@ -83,7 +83,7 @@ static __always_inline __u32 source_mac(const struct fw *fw, const struct sk_buf
 }
 
 /* Keys of the bytes. Return: 0, or -1: they cannot be read. */
-__noinline int read_headers(fw_ctx_t *ctx, struct fw_pkt *pkt)
+static __always_inline int read_headers(fw_ctx_t *ctx, struct fw_pkt *pkt)
 {
 	__u8 buf[sizeof(struct iphdr) + 20], l4_buf[20];
 	const struct iphdr *iph, *both;
@@ -92,8 +92,6 @@ __noinline int read_headers(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	const void *h;
 	__u32 need;
 
-	if (!ctx || !pkt)
-		return -1;
 	skb = ctx->skb;
 	if (bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &ptr))
 		return -1;
