@@ -94,7 +94,7 @@ static int segment_add(struct delta *d, struct node *n, __u32 start, __u32 end)
 		last->end = end;
 		return 0;
 	}
-	if (d->nr_seg == d->cap_seg) {
+	if (!d->seg || d->nr_seg == d->cap_seg) {
 		size_t cap = d->cap_seg ? d->cap_seg * 2 : 64;
 		struct segment *seg = realloc(d->seg, cap * sizeof(*seg));
 

@@ -297,7 +297,7 @@ static void emit_classes(struct classes *c, const struct product *const *prod,
 		if (entry && vec->nr_keys == 1)
 			keyclass_set_entries(&lk[at - 1], b, entry, NULL);
 		else
-			for (__u32 e = 0; !b->failed && e < vec->entries; e++)
+			for (__u32 e = 0; entry && !b->failed && e < vec->entries; e++)
 				b->word[lk[at - 1].vector + e] = entry[vec->of[e]];
 		free(entry);
 	}

@@ -45,13 +45,11 @@ static int filter_command(struct command *cmd)
 	if (!edit_apply(s.rs, cmd, &why))
 		return report(why.err, why.text);
 	if (!(cmd->commands & ~CMD_READ_ONLY))
-		return status;
+		return 0;
 	err = session_commit(&s, false, text);
 	if (err == -EOPNOTSUPP)
 		xtables_error(PARAMETER_PROBLEM, "%s", text);
-	if (err)
-		status = report(-err, edit_strerror(-err));
-	return status;
+	return err ? report(-err, edit_strerror(-err)) : 0;
 }
 
 /* A copy of @argv that survives what parsing does to it. */
