@@ -230,6 +230,14 @@ static void draft_free(struct draft *d)
 	free(d->ifs);
 }
 
+/* struct want - what an image needs of its tier */
+struct want {
+	size_t words;
+	size_t rules_bytes;
+	__u32 slots;
+	__u32 features;
+};
+
 /* @n and room to grow, at least @least: 1/4 of what is small, 1/8 of what takes MBs. */
 static __u32 with_room(size_t n, __u32 least)
 {
@@ -237,22 +245,25 @@ static __u32 with_room(size_t n, __u32 least)
 	return n < least ? least : (n + 1023) & ~1023u;
 }
 
-/* The tier that holds @words of tables, @rules_bytes and @slots, with room to grow. */
-static struct tier tier_for(size_t words, size_t rules_bytes, __u32 slots, __u32 features)
+/*
+ * tier_for() - the tier that holds what is wanted, with room to grow
+ * @steps:	rules come a few at a time: a growth loads all programs again, which takes 50
+ *		times what the command does, and is not to be needed every 100 commands
+ */
+static struct tier tier_for(const struct want *w, bool steps)
 {
 	return (struct tier){
-		.table_words = with_room(words, 1u << 14),
-		.rules_words = with_room(rules_bytes / 4 + 1, 1u << 13),
-		.nr_counters = with_room(slots, 1024),
-		.features = features,
+		.table_words = with_room(w->words, steps ? 1u << 16 : 1u << 14),
+		.rules_words = with_room(w->rules_bytes / 4 + 1, steps ? 1u << 14 : 1u << 13),
+		.nr_counters = with_room(w->slots, steps ? 1536 : 1024),
+		.features = w->features,
 	};
 }
 
-static bool fits(const struct tier *have, size_t words, size_t rules_bytes, __u32 slots,
-		 __u32 features)
+static bool has_room(const struct tier *have, const struct want *w)
 {
-	return !(features & ~have->features) && words <= have->table_words && slots <= have->nr_counters &&
-	       (rules_bytes + 3) / 4 <= have->rules_words;
+	return w->words <= have->table_words && w->slots <= have->nr_counters &&
+	       (w->rules_bytes + 3) / 4 <= have->rules_words;
 }
 
 /* Is every interface in the image in force (and so attached already)? */
@@ -350,12 +361,20 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	return 0;
 }
 
+/* Has a ruleset with @slots counter slots little more rules than the one in force? */
+static bool few_more(const struct img_hdr *now, __u32 slots)
+{
+	return now && slots <= now->nr_slots + now->nr_slots / 8;
+}
+
 static int commit(struct instance *in, struct ruleset *rs, bool whole, struct lower_err *err)
 {
 	void *rules = NULL;
 	struct draft d;
 	__u32 flags, features, need;
+	struct want want;
 	size_t len = 0;
+	bool room;
 	int ret;
 
 	ret = draft_make(in, rs, whole, &d, err);
@@ -364,8 +383,11 @@ static int commit(struct instance *in, struct ruleset *rs, bool whole, struct lo
 	flags = ret ? 0 : ((struct img_hdr *)d.img.word)->flags;
 	features = flags & mode_features(in->mode);
 	need = native_need(in->mode, flags);
-	if (!ret && !fits(&in->gen.tier, d.img.words, len, d.nr_slots, features)) {
-		struct tier t = tier_for(d.img.words, len, d.nr_slots, features);
+	want = (struct want){ d.img.words, len, d.nr_slots, features };
+	room = has_room(&in->gen.tier, &want);
+	if (!ret && (!room || features & ~in->gen.tier.features)) {
+		struct tier t = tier_for(&want, !room &&
+					 few_more(active_image(&in->gen), d.nr_slots));
 
 		ret = instance_grow(in, &t);
 		free(rules);

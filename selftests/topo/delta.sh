@@ -8,7 +8,8 @@
 # 600 rules that match nothing are the base; around and among them rules are appended,
 # inserted, replaced, deleted, jumped to, and after each step packets of INPUT, FORWARD and
 # OUTPUT go through both routers. `status' says that the image has a delta all the while,
-# and at last, when more has changed than one holds, that it has none.
+# and at last, when more has changed than one holds, that it has none. Before that: rules
+# that come a few at a time do not have the programs loaded again every 100 rules.
 
 . "$(dirname "$0")/twin.sh"
 twin_up wire
@@ -45,6 +46,43 @@ fill() {
 	awk -v c="$1" 'BEGIN { for (i = 0; i < 150; i++)
 		printf "-A %s -s 172.16.%d.%d -p udp -m udp --dport %d -j DROP\n", c, i / 100, i % 100, i % 9 + 1 }'
 }
+# room - bytes that a slot of the image map has for tables
+room() {
+	ns_exec "${NS[dut.r]}" "$BPFIPT" status | sed -n 's/.*tables [0-9]* of \([0-9]*\) bytes.*/\1/p'
+}
+# more FROM UPTO - add these rules
+more() {
+	awk -v i="$1" -v n="$2" 'BEGIN {
+		print "*filter"
+		for (; i < n; i++)
+			printf "-A FORWARD -s 10.%d.%d.%d -d 172.%d.%d.1 -p tcp -m tcp --sport %d --dport %d -j DROP\n",
+				i * 7 % 251, i * 11 % 253, i % 255, i * 5 % 241, i % 199, i * 37 + 1, i * 53 + 1
+		print "COMMIT"
+	}' | fw dut -restore --noflush
+}
+# growths FROM UPTO - how often the map grew while rules came a tenth at a time
+growths() {
+	local i=$1 next had now n=0
+
+	had=$(room)
+	while ((i < $2)); do
+		next=$((i * 11 / 10))
+		more "$i" "$next" || return
+		i=$next
+		now=$(room)
+		((n += now != had, 1))
+		had=$now
+	done
+	echo "$n"
+}
+if [ "$DUT" = bpf ]; then
+	dut -A INPUT -p udp --dport 7 -j DROP && first=$(room)
+	dut -A INPUT -p tcp --dport 7 -j REJECT
+	tap_same "what a target brings with it is no reason for more room" "$first" "$(room)"
+	more 0 100
+	tap_same "control: 100 rules fit" "$first" "$(room)"
+	tap_same "from 100 rules to 600, a few at a time, the map grows once" 1 "$(growths 100 600)"
+fi
 {
 	printf '%s\n' '*filter' ':INPUT ACCEPT' ':FORWARD ACCEPT' ':OUTPUT ACCEPT' ':other -' ':user -'
 	for chain in INPUT FORWARD OUTPUT user; do
