@@ -8,16 +8,97 @@
  * seen to be over. A socket's filter shows that: detached, its program goes away in
  * call_rcu() (sk_filter_release(), net/core/filter.c), and its id with it. Between two
  * commands nothing runs and nothing stays but this one program, for those 10 ms.
+ *
+ * The programs of tc and XDP can be waited for at once. They run with softirqs disabled
+ * (__dev_queue_xmit(), NAPI and what stands in for it), so that a task which runs on a CPU
+ * runs there when whatever program was under way on it has ended; those that begin
+ * later see what the task has written. To have run on every CPU takes 0.1 ms on two.
+ * LOCAL_OUT's netfilter programs can be preempted, and on a realtime kernel all can.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include <linux/membarrier.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "instance_int.h"
+
+#define ONLINE_MAX	4096	/* bytes of the list of CPUs */
+
+/* Run on CPUs @first to @last, one after the other. @set has room for @nr of them. */
+static bool visit_range(unsigned long first, unsigned long last, cpu_set_t *set, int nr)
+{
+	size_t size = CPU_ALLOC_SIZE(nr);
+
+	if (last >= (unsigned long)nr)
+		return false;
+	for (unsigned long cpu = first; cpu <= last; cpu++) {
+		CPU_ZERO_S(size, set);
+		CPU_SET_S(cpu, size, set);
+		if (sched_setaffinity(0, size, set))
+			return false;
+	}
+	return true;
+}
+
+/* Run on every CPU of @list, as "0-3,8". */
+static bool visit_list(char *list, cpu_set_t *set, int nr)
+{
+	bool ok = *list >= '0' && *list <= '9';
+
+	while (ok && *list >= '0' && *list <= '9') {
+		unsigned long first = strtoul(list, &list, 10), last = first;
+
+		if (*list == '-')
+			last = strtoul(list + 1, &list, 10);
+		ok = visit_range(first, last, set, nr);
+		list += *list == ',';
+	}
+	return ok;
+}
+
+static bool cpus_online(char *list, size_t size)
+{
+	int fd = open("/sys/devices/system/cpu/online", O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, list, size);
+
+	if (fd >= 0)
+		close(fd);
+	if (len <= 0 || (size_t)len == size)
+		return false;
+	list[len] = '\0';
+	return true;
+}
+
+/*
+ * cpus_visit() - have every program of tc and XDP that is running return
+ * One that begins meanwhile sees all that was written before the call. A CPU that comes
+ * online after the list was read begins with none.
+ * Return: false: it is not known, for a CPU is none of this process's (cpusets), or
+ * programs can be preempted.
+ */
+bool cpus_visit(void)
+{
+	int nr = libbpf_num_possible_cpus();
+	cpu_set_t *was = nr > 0 ? CPU_ALLOC(nr) : NULL, *set = nr > 0 ? CPU_ALLOC(nr) : NULL;
+	char list[ONLINE_MAX];
+	bool ok = false;
+
+	if (was && set && access("/sys/kernel/realtime", F_OK) && cpus_online(list, sizeof(list)) &&
+	    !sched_getaffinity(0, CPU_ALLOC_SIZE(nr), was)) {
+		ok = visit_list(list, set, nr);
+		sched_setaffinity(0, CPU_ALLOC_SIZE(nr), was);
+	}
+	CPU_FREE(was);
+	CPU_FREE(set);
+	return ok;
+}
 
 /*
  * sync_rcu() - wait for an RCU grace period: programs that saw the old active word

@@ -326,11 +326,13 @@ void fault_step(void);
 /*
  * grace.c: RCU grace periods, after which every program that was running has returned
  * sync_rcu(): wait for one. Return: 0 or -errno.
+ * cpus_visit(): tc and XDP programs alone, at once. Return: false: not known
  */
 #define GRACE_OVER	0u
 #define GRACE_UNSURE	0xffffffffu
 
 int sync_rcu(void);
+bool cpus_visit(void);
 __u32 grace_begin(void);
 bool grace_over(__u32 token);
 

@@ -4,7 +4,8 @@
  *
  * A program that takes long (it reads the clock 100,000 times, and again in each of 33
  * tail calls) says in a map when it begins and when it ends. A token taken in between
- * must not be over before it has ended, however often one looks.
+ * must not be over before it has ended, however often one looks; nor must a visit of all
+ * CPUs that begins in between.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -80,6 +81,39 @@ static void *run(void *unused)
 	return NULL;
 }
 
+/* Begin a program that takes long. */
+static void begin(struct said *said, pthread_t *thread)
+{
+	said->begun = said->ended = 0;
+	if (pthread_create(thread, NULL, run, NULL))
+		die("thread");
+	while (!said->begun)
+		sched_yield();
+}
+
+static void test_visit(struct said *said)
+{
+	unsigned int rounds = 0;
+	bool seen = true, early = false;
+	cpu_set_t before, after;
+	pthread_t thread;
+
+	sched_getaffinity(0, sizeof(before), &before);
+	for (int i = 0; i < TRIES && rounds < ROUNDS; i++) {
+		begin(said, &thread);
+		if (!said->ended) {
+			seen &= cpus_visit();
+			early |= !said->ended;
+			rounds++;
+		}
+		pthread_join(thread, NULL);
+	}
+	sched_getaffinity(0, sizeof(after), &after);
+	ok(seen && rounds == ROUNDS, "every CPU was visited while a program ran, and again");
+	ok(!early, "when that was done the program had ended");
+	ok(CPU_EQUAL(&before, &after), "and the process may run where it might before");
+}
+
 int main(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, mmapable, .map_flags = BPF_F_MMAPABLE);
@@ -102,11 +136,7 @@ int main(void)
 		bool in_time;
 		__u32 token;
 
-		said->begun = said->ended = 0;
-		if (pthread_create(&thread, NULL, run, NULL))
-			die("thread");
-		while (!said->begun)
-			sched_yield();
+		begin(said, &thread);
 		token = grace_begin();
 		unsure |= token == GRACE_UNSURE;
 		in_time = !said->ended;
@@ -116,6 +146,7 @@ int main(void)
 		early |= !unsure && !said->ended;
 		pthread_join(thread, NULL);
 	}
+	test_visit(said);
 	bpf_map_delete_elem(self_fd, &zero);
 	ok(!unsure, "the kernel shows when a grace period is over");
 	ok(rounds == ROUNDS, "one that began while a program ran, and again");
