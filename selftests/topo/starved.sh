@@ -75,15 +75,17 @@ fail_calls "restore that outgrows" "$TMP/big" bpf ENOMEM
 fail_calls "restore with a new part" "$TMP/part" bpf EPERM
 POINTS=3 fail_calls "no memory to map the image" "$TMP/same" mmap ENOMEM
 
-# a kernel that shows no grace period's end, and has no membarrier (nohz_full): when the
-# slots of the image map, 8 at most, are used up, it waits for readers in another way
+# not every CPU is ours to visit (cpusets), and a kernel that shows no grace period's end
+# and has no membarrier (nohz_full): when the slots of the image map, 8 at most, are used
+# up, it waits for readers in another way
 fw dut -restore <"$TMP/old"
 without_membarrier() {
 	local i
 
 	for i in 1 2 3 4 5 6 7 8; do
-		in_r strace -qq -A -o "$TMP/trace" -e trace=membarrier,setsockopt \
+		in_r strace -qq -A -o "$TMP/trace" -e trace=membarrier,setsockopt,sched_setaffinity \
 			-e inject=membarrier:error=EINVAL -e inject=setsockopt:error=EPERM \
+			-e inject=sched_setaffinity:error=EINVAL \
 			"$BPFIPT-restore" "$TMP/same" || return
 	done
 }
