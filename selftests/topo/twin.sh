@@ -256,7 +256,7 @@ build_inject() {
 	done
 	need tools cc
 	INJECT=$TMP/inject
-	cc -std=gnu11 -O2 -o "$INJECT" "$REPO/tools/inject.c" "$REPO/tools/frame.c" || exit 1
+	cc -std=gnu11 -D_GNU_SOURCE -O2 -o "$INJECT" "$REPO/tools/inject.c" "$REPO/tools/frame.c" || exit 1
 }
 
 # world_up WORLD MODE
