@@ -4,8 +4,9 @@
  *
  * Every lookup maps a key to its class; lookups in a row are crossed and the
  * product indexes a table of roots (abi/image.h, Theory of operation 2).
- * Done once per packet, whatever chains it visits. It ends early when no position
- * is left, or as few as can be looked at one by one.
+ * Done once per packet, whatever chains it visits, and again when a target has changed a
+ * key or the walk has come to the image's other part. It ends early when no position is
+ * left, or as few as can be looked at one by one.
  */
 #ifndef BPFIPT_CLASSIFIER_BPF_H
 #define BPFIPT_CLASSIFIER_BPF_H

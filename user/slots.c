@@ -49,34 +49,15 @@ struct live live_images(const struct generation *gen)
 	return l;
 }
 
-static void all_over(const struct generation *gen)
-{
-	__u32 active = active_slot(gen);
-
-	for (__u32 s = 0; s < tier_slots(&gen->tier); s++)
-		if (s != active)
-			gen->map->retired[s] = GRACE_OVER;
-}
-
-/* Is no image read any more but the one in force, now that every CPU has been visited? */
-static bool settled_by_visit(const struct generation *gen)
-{
-	if (mode_is_nf(gen->map->mode) || !cpus_visit())
-		return false;
-	all_over(gen);
-	return true;
-}
-
 /* images_settle() - wait until no image is read but the one in force. Return: 0 or -errno. */
 int images_settle(const struct generation *gen)
 {
-	int err;
+	__u32 active = active_slot(gen);
+	int err = !mode_is_nf(gen->map->mode) && cpus_visit() ? 0 : sync_rcu();
 
-	if (settled_by_visit(gen))
-		return 0;
-	err = sync_rcu();
-	if (!err)
-		all_over(gen);
+	for (__u32 s = 0; !err && s < tier_slots(&gen->tier); s++)
+		if (s != active)
+			gen->map->retired[s] = GRACE_OVER;
 	return err;
 }
 
@@ -100,9 +81,8 @@ static int over_slot(struct generation *gen, bool *soon)
 
 /*
  * idle_slot() - a slot that nothing reads: not in force, its grace period over
- * Waits for one only when commits came faster than grace periods end, and where that can
- * not be had at once (cpus_visit()) for the one that began first, which is nearer its end
- * than one that begins now.
+ * Waits for one only when commits came faster than grace periods end, and then for the
+ * one that began first, which is nearer its end than one that begins now.
  * Return: its number or -errno.
  */
 int idle_slot(struct generation *gen)
@@ -117,8 +97,6 @@ int idle_slot(struct generation *gen)
 		slot = over_slot(gen, &soon);
 		if (slot >= 0)
 			return slot;
-		if (!tries && settled_by_visit(gen))
-			return !active;
 	}
 	err = images_settle(gen);
 	return err ?: (int)!active;
@@ -128,7 +106,7 @@ int idle_slot(struct generation *gen)
  * slot_retired() - a slot has gone out of force and is GRACE_UNSURE: see to its grace period
  * To watch one takes a program (grace.c) and 90 us. So while commits are rare, none being
  * watched and free slots left, nothing is done: up to half of the slots wait for the same one.
- * At tc and XDP none is watched: idle_slot() needs none.
+ * At tc and XDP none is watched: images_settle() takes no time there.
  */
 void slot_retired(struct generation *gen)
 {
