@@ -6,9 +6,9 @@ BASELINE := selftests/verifier/baseline.csv
 SHELLS	:= $(wildcard tools/*.sh tools/*/*.sh selftests/*.sh selftests/*/*.sh) .ci/run
 LINT_C	:= $(wildcard user/*.c tools/*.c)
 
-$(O)/verstat: $(O)/tools/verstat.o
+$(O)/verstat: $(O)/tools/verstat.o $(O)/libfw.a
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $^ -lbpf -o $@
+	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 verstat: $(O)/verstat $(PROGS:%=$(O)/%.bpf.o) ## verifier cost against the committed baseline (UPDATE=1 rewrites it)
 	$(Q)if [ -n "$(UPDATE)" ]; then \
