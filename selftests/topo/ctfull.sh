@@ -25,7 +25,7 @@ MAX=/proc/sys/net/netfilter/nf_conntrack_max
 # Our table may keep a few entries whose time is up: a new one looks for them in 64 of
 # 2 * ROOM places. So many spare ones find the last of them.
 ROOM=1024 SPARE=400
-PACE=30000		# of the flood, packets a second: the sockets want the CPU, too
+PACE=$((30000 / SLOW))	# of the flood, packets a second: the sockets want the CPU, too
 old_max=$(cat $MAX) && { echo "$old_max" >$MAX; } 2>/dev/null || skip_all "$MAX cannot be written"
 flood_templates 1 4096 10.9.0.9
 
@@ -33,6 +33,7 @@ flood_templates 1 4096 10.9.0.9
 cat >"$TMP/live.py" <<'END'
 import ctypes, os, socket, struct, sys, threading, time
 client, server = sys.argv[1:3]
+SLOW = int(sys.argv[3])
 ADDR = ("10.2.0.2", 80)
 
 def enter(ns):
@@ -61,7 +62,7 @@ threading.Thread(target=echo, args=[listener.accept()[0]], daemon=True).start()
 def new():
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    s.settimeout(0.7)
+    s.settimeout(0.7 * SLOW)
     try:
         s.connect(ADDR)
         listener.accept()[0].close()
@@ -98,7 +99,7 @@ talks() {	# TEXT SECONDS
 	local n wrong
 
 	read -r n wrong < <(tell "$2")
-	[ "${n:-0}" -ge $((50 * $2)) ] && [ "$wrong" = 0 ]
+	[ "${n:-0}" -ge $((50 * $2 / SLOW)) ] && [ "$wrong" = 0 ]
 	tap_ok $? "$1: ${n:-no} messages in $2 s, ${wrong:-?} answers wrong"
 }
 
@@ -156,7 +157,7 @@ full_table() {
 	kernel=0
 	[ "$w" = dut ] && [ "$HOOK" != netfilter ] || kernel=1
 	[ $kernel = 0 ] || echo $ROOM >$MAX
-	coproc live { exec python3 "$TMP/live.py" "${NS[$w.c]}" "${NS[$w.s]}"; }
+	coproc live { exec python3 "$TMP/live.py" "${NS[$w.c]}" "${NS[$w.s]}" $SLOW; }
 	live_pid=$!
 	PIDS+=("$live_pid")
 	read -rt 20 <&"${live[0]}"

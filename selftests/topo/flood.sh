@@ -39,10 +39,10 @@ flood_templates() {
 	END
 }
 
-# flood_start SECONDS [WORLD [BLAST-OPTION...]] - at most so long, into dut; how many were
-# sent is in $TMP/sent afterwards
+# flood_start SECONDS [WORLD [BLAST-OPTION...]] - at most so long ($SLOW times longer), into dut;
+# how many were sent is in $TMP/sent afterwards
 flood_start() {
-	local seconds=$1 world=${2:-dut}
+	local seconds=$(($1 * SLOW)) world=${2:-dut}
 
 	shift $(($# < 2 ? $# : 2))
 	"$BUILD/bench/blast" flood "$@" "$seconds" "$TMP/templates" "w:${NS[$world.c]}:c0:c0" >"$TMP/sent" &

@@ -15,7 +15,7 @@
 . "$(dirname "$0")/twin.sh"
 need tools python3
 SEED=${SEED:-1}
-COUNT=${COUNT:-100}
+COUNT=${COUNT:-$((SLOW > 1 ? 25 : 100))}
 FRAMES=${FRAMES:-250}
 echo "# SEED=$SEED COUNT=$COUNT HOOK=$HOOK${FORWARD:+-forward} REF=$REF DUT=$DUT"
 twin_up wire
