@@ -431,7 +431,7 @@ static __always_inline int ct_join(struct ct_ref *ref, struct ct_scratch *sc)
 __noinline int ct_commit(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 {
 	struct ct_scratch *sc;
-	long err;
+	int err;
 
 	if (!(features & IMG_F_CT) || !ctx || !pkt || !ref || ref->what != CT_REF_NEW)
 		return 0;

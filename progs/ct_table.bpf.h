@@ -153,13 +153,14 @@ static long ct_probe_slot(__u32 i, struct ct_probe *p)
 
 /*
  * ct_insert() - put a NEW entry into the table
- * Return: 0; -EEXIST: another CPU has inserted it meanwhile; else: table full.
+ * Return: 0; -EEXIST: another CPU has inserted it meanwhile; else: table full. An int is
+ * all that Linux before 6.4 answers: its -EEXIST, read as a long, is positive.
  */
-static __always_inline long ct_insert(const struct ct_tuple *key, struct ct_entry *e)
+static __always_inline int ct_insert(const struct ct_tuple *key, struct ct_entry *e)
 {
 	struct ct_probe p = { .mine = *key, .claim = 1, .now = bpf_ktime_get_coarse_ns() };
 	struct ct_scratch *sc = ct_scratch_get();
-	long err;
+	int err;
 
 	if (!sc)
 		return -1;

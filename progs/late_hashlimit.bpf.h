@@ -105,7 +105,7 @@ static __always_inline int hashlimit_due(struct hashlimit_table *t, __u64 now)
 /* Return: 1: the bucket is there now, maybe another CPU's; 0: no room. */
 static __always_inline int hashlimit_add(struct hashlimit_table *t, const struct hashlimit_work *w)
 {
-	long err;
+	int err;	/* as ct_insert()'s */
 
 	if (hashlimit_reserve(t, w))
 		return 0;

@@ -13,6 +13,8 @@ it. Checked here for the programs of the tc and xdp hooks, without loading them:
     loop may since Linux 6.6)
   - no instruction of -mcpu=v4, no younger helper, and a kfunc only if it may be missing
   - a bpf_spin_lock is a member of the map's value itself (btf_find_field(), until 6.2)
+  - what a map's update or deletion answers is read as 32 bits: the function that stands in
+    place of the helper returns an int, so that an error is no negative long (until 6.4)
 
 How many states the verifier goes through only the kernel itself can tell.
 """
@@ -32,6 +34,8 @@ SHT_SYMTAB, SHT_REL, SHF_EXECINSTR = 2, 9, 4
 STT_FUNC, STB_WEAK = 2, 2
 CALL, EXIT, JA, LDDW = 0x85, 0x95, 0x05, 0x18
 MOV64_REG, ADD64_IMM = 0xbf, 0x07
+JEQ, JNE = 0x15, 0x55
+INT_HELPERS = (2, 3, 87, 88, 89)	# map update, delete, push, pop, peek
 FP = 10
 
 
@@ -207,6 +211,34 @@ def check_instructions(obj):
     return bad
 
 
+def check_answers(obj):
+    """A map operation's answer, in r0 and where it is copied to, compared as 64 bits."""
+    bad = set()
+    for name, insns in sorted(obj.functions.items()):
+        todo = [(n + 1, frozenset([0])) for n, i in enumerate(insns)
+                if i.code == CALL and i.src == 0 and not i.rel and i.imm in INT_HELPERS]
+        seen = set()
+        while todo:
+            n, answer = todo.pop()
+            if not answer or (n, answer) in seen:
+                continue
+            seen.add((n, answer))
+            i = insns[n]
+            if i.code == CALL:
+                after = answer - set(range(6))
+            elif i.code == MOV64_REG and i.src in answer:
+                after = answer | {i.dst}
+            elif i.code and i.code & 7 in (0, 1, 4, 7):	# not the half of an lddw
+                after = answer - {i.dst}
+            else:
+                after = answer
+            if i.code & 7 == 5 and i.code not in (CALL, EXIT, JA) and i.dst in answer and \
+               not (i.code in (JEQ, JNE) and i.imm == 0):
+                bad.add(f"{name}: instruction {n} takes a map operation's answer for a long")
+            todo += [(to, after) for to, _ in edges(insns, n)]
+    return sorted(bad)
+
+
 def check_locks(path):
     """Values of maps whose lock is in a structure inside of them."""
     out = subprocess.run(["bpftool", "-j", "btf", "dump", "file", path, "format", "raw"],
@@ -245,6 +277,7 @@ def main():
         for what, found in (("the stack is deep enough", check_stack(obj)),
                             ("loops", check_loops(obj)),
                             ("instructions, helpers, kfuncs", check_instructions(obj)),
+                            ("answers of map operations", check_answers(obj)),
                             ("locks", check_locks(path))):
             n += 1
             bad += bool(found)
