@@ -14,13 +14,8 @@
  *	SYN-ACK	entry, reply -> ESTABLISHED; SYN_RECV; then SEEN_REPLY is set
  *	ACK	entry, original, SEEN_REPLY -> ESTABLISHED; state ESTABLISHED
  *
- * Locking. An entry is advanced under its bpf_spin_lock. No helper may be called
- * there, so all that is read of the packet is read before, into the scratch. The
- * tuple is compared again under the lock: an element that was deleted and reused
- * meanwhile is another connection's.
- *
- * Time. Timeouts are enforced on lookup. Entries nobody asks for again are
- * evicted by ct_table.bpf.h when their room is needed.
+ * Entries are advanced by ct_update.bpf.h. Timeouts are enforced on lookup. Entries nobody
+ * asks for again are evicted by ct_table.bpf.h when their room is needed.
  *
  * The includer has defined fw_ctx_t and fw_load().
  */
@@ -145,36 +140,15 @@ static __always_inline void ct_copy(struct ct_scratch *sc, const struct ct_entry
 	to->bytes[CT_REPLY] = e->bytes[CT_REPLY];
 }
 
-#include "ct_csum.bpf.h"
 #include "ct_tuple.bpf.h"
+#include "ct_csum.bpf.h"
 #include "ct_table.bpf.h"
 #include "ct_tcp.bpf.h"
 #include "ct_sctp.bpf.h"
 #include "ct_other.bpf.h"
 #include "ct_left.bpf.h"
 #include "ct_icmp.bpf.h"
-
-/* Is @t the tuple of @e, in which direction? Return: enum ct_dir or -1. */
-static __always_inline int ct_dir_of(const struct ct_entry *e, const struct ct_tuple *t)
-{
-	if (e->orig.proto != t->proto)
-		return -1;
-	if (t->proto == IPPROTO_ICMP) {
-		if (e->orig.sport != t->sport)
-			return -1;
-		if (e->orig.src == t->src && e->orig.dst == t->dst && e->orig.dport == t->dport)
-			return CT_ORIG;
-		return e->orig.src == t->dst && e->orig.dst == t->src ? CT_REPLY : -1;
-	}
-	/* A tuple that is its own inverse is found as the reply first, as in netfilter. */
-	if (e->orig.src == t->dst && e->orig.dst == t->src &&
-	    e->orig.sport == t->dport && e->orig.dport == t->sport)
-		return CT_REPLY;
-	if (e->orig.src == t->src && e->orig.dst == t->dst &&
-	    e->orig.sport == t->sport && e->orig.dport == t->dport)
-		return CT_ORIG;
-	return -1;
-}
+#include "ct_update.bpf.h"
 
 /* Read and check the transport header. Return: 0, or -1: INVALID. */
 static __always_inline int ct_check(fw_ctx_t *ctx, struct fw_pkt *pkt,
@@ -194,42 +168,17 @@ static __always_inline int ct_check(fw_ctx_t *ctx, struct fw_pkt *pkt,
 }
 
 /*
- * Advance @e by the packet in @sc->seg. @e is locked, or not in the table yet
- * (no CTS_CONFIRMED). Sets e->deadline on CT_OUT_REFRESH.
- */
-static __always_inline int ct_advance(struct ct_entry *e, volatile struct ct_seg *s, __u32 dir,
-				      __u64 now)
-{
-	switch (e->orig.proto) {
-	case IPPROTO_TCP:
-		return ct_tcp_advance(e, s, dir, now);
-	case IPPROTO_SCTP:
-		return ct_sctp_advance(e, s, dir, now);
-	}
-	return ct_other_advance(e, now);
-}
-
-/* The state of a packet of an entry as it was before the packet. */
-static __always_inline __u32 ct_state_of(__u32 status, __u32 dir)
-{
-	if (dir == CT_REPLY || status & CTS_SEEN_REPLY)
-		return CT_ESTABLISHED;
-	return status & CTS_EXPECTED ? CT_RELATED : CT_NEW;
-}
-
-/*
  * ct_prepare() - read and check the packet: tuple and segment into the scratch,
  * key into @ref
  * Return: 0: look the key up; else the state is known already (CT_*).
  */
-__noinline int ct_prepare(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
+static __always_inline int ct_prepare(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref,
+				      struct ct_scratch *sc)
 {
-	struct ct_scratch *sc = ct_scratch_get();
-	struct ct_tuple *t;
+	struct ct_tuple *t = &sc->tuple;
 
-	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt || !ref || pkt->frag_off & CT_OFFSET)
+	if (pkt->frag_off & CT_OFFSET)
 		return CT_INVALID;
-	t = &sc->tuple;
 	sc->has_tuple = 0;
 	__builtin_memset(t, 0, sizeof(*t));
 	t->src = bpf_htonl(pkt->key[KEY_SADDR]);
@@ -247,51 +196,6 @@ __noinline int ct_prepare(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	if (ct_canonical(t, &ref->key) || ct_check(ctx, pkt, sc))
 		return CT_INVALID;
 	return 0;
-}
-
-/*
- * ct_update() - a packet of an existing entry
- * @bytes:	IP total length
- * @peek:	on lo at INPUT, where OUTPUT advanced it already
- * Return: enum ct_outcome; @ref's direction and state are set.
- */
-__noinline int ct_update(struct ct_ref *ref, __u32 bytes, int peek)
-{
-	struct ct_scratch *sc = ct_scratch_get();
-	__u64 now = bpf_ktime_get_coarse_ns();
-	int dir, out = CT_OUT_KEEP;
-	struct ct_entry *e;
-	__u32 status;
-
-	if (!(features & IMG_F_CT) || !sc || !ref)
-		return CT_OUT_MISS;
-	e = ct_lookup(&ref->key, now);
-	if (!e)
-		return CT_OUT_MISS;
-
-	bpf_spin_lock(&e->lock);
-	dir = ct_dir_of(e, &sc->tuple);
-	if (dir < 0) {
-		bpf_spin_unlock(&e->lock);
-		return CT_OUT_MISS;
-	}
-	/* Out of the verifier's sight, which would follow either direction to the end. */
-	ref->dir = dir;
-	dir = READ_ONCE(ref->dir) & 1;
-	status = e->status;
-	if (!peek) {
-		out = ct_advance(e, &sc->seg, dir, now);
-		if (out == CT_OUT_REFRESH || out == CT_OUT_KILL) {
-			e->packets[dir & 1]++;
-			e->bytes[dir & 1] += bytes;
-		}
-		if (dir == CT_REPLY && out != CT_OUT_INVALID && out != CT_OUT_REOPEN)
-			e->status |= CTS_SEEN_REPLY;
-	}
-	ct_copy(sc, e);
-	bpf_spin_unlock(&e->lock);
-	ref->state = ct_state_of(status, dir);
-	return out;
 }
 
 /*
@@ -328,12 +232,16 @@ __noinline int ct_open(struct ct_ref *ref, __u32 bytes)
 static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 {
 	int peek = pkt->flags & PKT_LOOPBACK && pkt->hook == HOOK_INPUT;
+	struct ct_scratch *sc = ct_scratch_get();
 	int r;
 
-	r = ct_prepare(ctx, pkt, ref);
+	if (!sc)
+		return CT_INVALID;
+	r = ct_prepare(ctx, pkt, ref, sc);
 	if (r)
 		return r;
-	r = ct_update(ref, pkt->tot_len, peek);
+	r = ct_has_states(pkt->proto) ? ct_update(ref, pkt->tot_len, peek) :
+					ct_touch(ref, sc, pkt->tot_len, peek);
 	if (r == CT_OUT_INVALID)
 		return CT_INVALID;
 	if (r == CT_OUT_REFRESH || r == CT_OUT_KEEP) {
@@ -363,7 +271,7 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
  */
 __noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 {
-	if (!(features & IMG_F_CT) || !pkt || !ref)
+	if (!(features & IMG_F_CT) || !ctx || !pkt || !ref)
 		return 0;
 	ref->what = CT_REF_NONE;
 	ref->dir = CT_ORIG;
@@ -371,6 +279,7 @@ __noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 	if (pkt->lo_state)
 		ref->state = pkt->lo_state;
 	pkt->key[KEY_CTSTATE] = ref->state;
+	ref->keep = ref->what == CT_REF_NEW || pkt->frag_off & CT_MF;
 	return 0;
 }
 
@@ -399,7 +308,7 @@ static __always_inline int ct_join(struct ct_ref *ref, struct ct_scratch *sc)
 {
 	__u8 proto = sc->tuple.proto;
 	struct ct_entry *e;
-	__u64 bytes;
+	__u32 bytes;
 	int dir;
 
 	event(EV_CT_CLASH);
@@ -409,13 +318,9 @@ static __always_inline int ct_join(struct ct_ref *ref, struct ct_scratch *sc)
 	if (!e)
 		return 0;
 	bytes = ((struct ct_entry *)sc->entry)->bytes[CT_ORIG];
-	bpf_spin_lock(&e->lock);
 	dir = ct_dir_of(e, &sc->tuple);
-	if (dir >= 0) {
-		e->packets[dir & 1]++;
-		e->bytes[dir & 1] += bytes;
-	}
-	bpf_spin_unlock(&e->lock);
+	if (dir >= 0)
+		ct_count(e, dir, bytes, 0);
 	return 0;
 }
 

@@ -52,6 +52,8 @@ static __always_inline int ct_summed(fw_ctx_t *ctx)
 }
 #endif
 
+#define CT_SHORT	128
+
 /* struct ct_summing - a sum over packet bytes in chunks, for bpf_loop() */
 struct ct_summing {
 	fw_ctx_t *ctx;
@@ -87,6 +89,45 @@ static long ct_sum_chunk(__u32 i, struct ct_summing *s)
 	return 0;
 }
 
+/*
+ * ct_sum_short() - likewise, of less than CT_SHORT bytes in the linear part, read in place
+ * Return: 0: there are more of them, or they are elsewhere.
+ */
+static __always_inline int ct_sum_short(fw_ctx_t *ctx, const struct ct_summing *s, __u32 *sum)
+{
+	const void *at = (void *)(long)ctx->data + (s->off & CT_NEAR);
+	const void *end = (void *)(long)ctx->data_end;
+	__u32 left = s->left, i;
+	__u64 acc = s->sum;
+
+	if (left >= CT_SHORT || s->off > CT_NEAR)
+		return 0;
+	for (i = 0; i < CT_SHORT / 4; i++) {
+		barrier_var(at);	/* or the compiler would calculate with @end */
+		if (left < 4)
+			break;
+		if (at + 4 > end)
+			return 0;
+		acc += *(const __u32 *)at;
+		at += 4;
+		left -= 4;
+	}
+	if (left & 2) {
+		if (at + 2 > end)
+			return 0;
+		acc += *(const __u16 *)at;
+		at += 2;
+		barrier_var(at);
+	}
+	if (left & 1) {
+		if (at + 1 > end)
+			return 0;
+		acc += bpf_htons(*(const __u8 *)at << 8);
+	}
+	*sum = csum_fold(acc);
+	return 1;
+}
+
 /* Must a received packet's checksum be verified at all? */
 static __always_inline int ct_must_sum(const struct fw_pkt *pkt)
 {
@@ -106,6 +147,7 @@ __noinline int csum_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 cover, __u32 pse
 	struct ct_summing s = { .ctx = ctx, .left = cover };
 	/* Without one the sum goes on from the IP header's, as that of nf_ip_checksum(). */
 	__u64 sum = 0xffff;
+	__u32 short_sum;
 	int summed;
 
 	if (!sc || !ctx || !pkt)
@@ -122,6 +164,8 @@ __noinline int csum_ok(fw_ctx_t *ctx, struct fw_pkt *pkt, __u32 cover, __u32 pse
 			return 1;
 	}
 	s.sum = csum_fold(sum);
+	if (ct_sum_short(ctx, &s, &short_sum))
+		return short_sum == 0xffff;
 	bpf_loop(65536 / CT_BUF + 1, ct_sum_chunk, &s, 0);
 	return !s.bad && csum_fold(s.sum) == 0xffff;
 }

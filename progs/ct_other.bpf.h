@@ -17,15 +17,17 @@ static __always_inline int ct_udp_check(fw_ctx_t *ctx, struct fw_pkt *pkt,
 {
 	__u32 ulen;
 	__be16 check;
+	const void *h;
 
-	if (pkt->l4_len < 8 || fw_load(ctx, pkt->l4_off, sc->buf, 8))
+	h = pkt->l4_len < 8 ? NULL : ct_bytes(ctx, pkt->l4_off, sc->buf, 8);
+	if (!h)
 		return -1;
-	ulen = bpf_ntohs(*(__be16 *)(sc->buf + 4));
+	ulen = bpf_ntohs(*(const __be16 *)(h + 4));
 	/* The rest of a first fragment comes later. */
 	if (ulen < 8 || (ulen > pkt->l4_len && !(pkt->frag_off & CT_MF) &&
 			 !(pkt->flags & PKT_GSO)))
 		return -1;
-	check = *(__be16 *)(sc->buf + 6);
+	check = *(const __be16 *)(h + 6);
 	if (!check)
 		return 0;
 	return ct_csum_ok(ctx, pkt, pkt->l4_len, IPPROTO_UDP, check) ? 0 : -1;
@@ -55,6 +57,14 @@ static __always_inline int ct_udplite_check(fw_ctx_t *ctx, struct fw_pkt *pkt,
 	return ct_csum_ok(ctx, pkt, cover, IPPROTO_UDP, check) ? 0 : -1;
 }
 
+/* Its status may be written by another CPU at the same time. */
+static __always_inline void ct_assure(struct ct_entry *e)
+{
+	if (!(e->status & CTS_ASSURED))
+		__sync_fetch_and_or(&e->status, CTS_ASSURED);
+}
+
+/* Without a lock: see conntrack.bpf.h. */
 static __always_inline int ct_other_advance(struct ct_entry *e, __u64 now)
 {
 	__u32 both = e->status & CTS_SEEN_REPLY, secs;
@@ -62,20 +72,21 @@ static __always_inline int ct_other_advance(struct ct_entry *e, __u64 now)
 	switch (e->orig.proto) {
 	case IPPROTO_UDP:
 		secs = ct_params.udp;
-		if (both && now > ct_after_secs(e->created, CT_UDP_STREAM_AGE)) {
+		if (both && (e->status & CTS_ASSURED ||
+			     now > ct_after_secs(e->created, CT_UDP_STREAM_AGE))) {
 			secs = ct_params.udp_stream;
-			e->status |= CTS_ASSURED;
+			ct_assure(e);
 		}
 		break;
 	case IPPROTO_UDPLITE:
 		secs = both ? ct_params.udp_stream : ct_params.udp;
 		if (both)
-			e->status |= CTS_ASSURED;
+			ct_assure(e);
 		break;
 	case IPPROTO_GRE:
 		secs = both ? ct_params.gre_stream : ct_params.gre;
 		if (both)
-			e->status |= CTS_ASSURED;
+			ct_assure(e);
 		break;
 	case IPPROTO_ICMP:
 		secs = ct_params.icmp;

@@ -135,15 +135,15 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	struct ct_scratch *sc = ct_scratch_get();
 	__u32 len, doff, opts;
 	struct ct_seg *s;
+	const __u8 *h;
 	__be16 check;
-	__u8 *h;
 
 	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt)
 		return -1;
-	h = sc->buf;
 	s = &sc->seg;
 	len = pkt->l4_len;
-	if (len < 20 || fw_load(ctx, pkt->l4_off, h, 20))
+	h = len < 20 ? NULL : ct_bytes(ctx, pkt->l4_off, sc->buf, 20);
+	if (!h)
 		return -1;
 	doff = (h[12] >> 4) * 4;
 	if (doff < 20 || doff > len)
@@ -152,10 +152,10 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	if (!ct_tcp_flags_valid(s->tcpflags))
 		return -1;
 	s->class = ct_tcp_classify(s->tcpflags);
-	s->seq = bpf_ntohl(*(__be32 *)(h + 4));
-	s->ack = bpf_ntohl(*(__be32 *)(h + 8));
-	s->win = bpf_ntohs(*(__be16 *)(h + 14));
-	check = *(__be16 *)(h + 16);
+	s->seq = bpf_ntohl(*(const __be32 *)(h + 4));
+	s->ack = bpf_ntohl(*(const __be32 *)(h + 8));
+	s->win = bpf_ntohs(*(const __be16 *)(h + 14));
+	check = *(const __be16 *)(h + 16);
 	s->end = s->seq + len - doff + !!(s->tcpflags & TH_SYN) + !!(s->tcpflags & TH_FIN);
 	s->raw_end = s->end;
 	s->sack = s->ack;
@@ -165,15 +165,14 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	s->payload_off = doff;
 	opts = doff - 20;
 	s->has_opts = opts != 0;
-	if (opts) {
-		if (opts > TCP_MAX_OPTS || fw_load_some(ctx, pkt->l4_off + 20, h, opts, 64))
+	/* Timestamps alone, as most segments have: NOP NOP 8 10. */
+	h = opts == 12 ? ct_bytes(ctx, pkt->l4_off + 20, sc->buf, 12) : NULL;
+	if (opts && (!h || *(const __u32 *)h != bpf_htonl(0x0101080a))) {
+		if (opts > TCP_MAX_OPTS || fw_load_some(ctx, pkt->l4_off + 20, sc->buf, opts, 64))
 			return -1;
-		/* Timestamps alone, as most segments have: NOP NOP 8 10. */
-		if (opts != 12 || *(__u32 *)h != bpf_htonl(0x0101080a)) {
-			s->opt_pos = 0;
-			s->opt_len = opts;
-			bpf_loop(TCP_MAX_OPTS, ct_tcp_option_cb, NULL, 0);
-		}
+		s->opt_pos = 0;
+		s->opt_len = opts;
+		bpf_loop(TCP_MAX_OPTS, ct_tcp_option_cb, NULL, 0);
 	}
 	return ct_csum_ok(ctx, pkt, len, IPPROTO_TCP, check) ? 0 : -1;
 }

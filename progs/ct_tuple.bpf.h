@@ -10,6 +10,7 @@
 #define BPFIPT_CT_TUPLE_BPF_H
 
 #define CT_PROTO_ICMPV6		58
+#define CT_NEAR			0x3ffu	/* headers up to there are looked for in place */
 #define GRE_VERSION_MASK	0x07
 #define GRE_PPP			0x880b
 
@@ -28,6 +29,22 @@ static __always_inline int ct_icmp_request(const struct ct_tuple *t)
 }
 
 /*
+ * ct_bytes() - @len bytes of the packet at @off: in place, where they are in its linear
+ * part, else copied to @buf. (A helper's call and its copy are some 30 ns.)
+ * Return: NULL: the packet has not got them.
+ */
+static __always_inline const void *ct_bytes(fw_ctx_t *ctx, __u32 off, void *buf, const __u32 len)
+{
+#ifndef FW_NETFILTER
+	const void *at = (void *)(long)ctx->data + (off & CT_NEAR);
+
+	if (likely(off <= CT_NEAR && at + len <= (void *)(long)ctx->data_end))
+		return at;
+#endif
+	return fw_load(ctx, off, buf, len) ? NULL : buf;
+}
+
+/*
  * ct_get_tuple() - ports, id or key of the transport header at @off
  * @len:	bytes the packet has there
  * @t:		addresses and protocol are set, the rest is zero
@@ -37,15 +54,18 @@ static __always_inline int ct_icmp_request(const struct ct_tuple *t)
 static __always_inline int ct_get_tuple(fw_ctx_t *ctx, __u32 off, __u32 len,
 					struct ct_tuple *t, __u8 *buf)
 {
+	const void *h;
+
 	switch (t->proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
-		if (len < 4 || fw_load(ctx, off, buf, 4))
+		h = len < 4 ? NULL : ct_bytes(ctx, off, buf, 4);
+		if (!h)
 			return -1;
-		t->sport = *(__be16 *)buf;
-		t->dport = *(__be16 *)(buf + 2);
+		t->sport = *(const __be16 *)h;
+		t->dport = *(const __be16 *)(h + 2);
 		return 0;
 	case IPPROTO_ICMP:
 		if (len < 8 || fw_load(ctx, off, buf, 8))

@@ -53,6 +53,18 @@ static __always_inline int tracked(const struct fw *fw)
 	return tracking(fw) && !(features & IMG_F_REJECT && fw->w->pkt.flags & PKT_ANSWER);
 }
 
+/* ct_keep() - what the table and later fragments need of a judged packet. Return: @verdict, or DROP */
+__noinline int ct_keep(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref, int verdict)
+{
+	if (!(features & IMG_F_CT) || !ctx || !pkt || !ref)
+		return verdict;
+	if (verdict == WALK_ACCEPT && ref->what == CT_REF_NEW && ct_commit(ctx, pkt, ref))
+		verdict = WALK_DROP;
+	if (unlikely(pkt->frag_off & CT_MF))
+		frag_remember(ctx, pkt, ref, verdict == WALK_ACCEPT ? WALK_ACCEPT : WALK_DROP);
+	return verdict;
+}
+
 /* judge() - a packet whose keys are all set. Return: WALK_ACCEPT or another verdict. */
 static __always_inline int judge(struct fw *fw)
 {
@@ -65,15 +77,16 @@ static __always_inline int judge(struct fw *fw)
 		if (features & IMG_F_CTINFO && img_hdr_word(fw->img, flags) & IMG_F_CTINFO)
 			ct_view_fill(&fw->w->ct, ref);
 	}
-	verdict = walk_chain(fw);
+	/* Nobody need follow each verdict, neither the verifier nor the compiler. */
+	verdict = unseen(&fw->w->verdict, walk_chain(fw));
+	barrier_var(fw);
 	if (!tracked(fw))
 		return verdict;
 	if (features & IMG_F_REJECT && verdict == WALK_REJECT &&
 	    fw->w->verdict_arg == REJECT_TCP_RESET && !(pkt->key[KEY_TCPFLAGS] & TCP_RST))
 		ct_set_closing(ref);
-	if (verdict == WALK_ACCEPT && ct_commit(fw->ctx, pkt, ref))
-		verdict = WALK_DROP;
-	frag_remember(fw->ctx, pkt, ref, verdict == WALK_ACCEPT ? WALK_ACCEPT : WALK_DROP);
+	if (unlikely(READ_ONCE(ref->keep)))
+		verdict = ct_keep(fw->ctx, pkt, ref, verdict);
 	return verdict;
 }
 

@@ -55,13 +55,14 @@ struct ct_view {
  * @what:	enum ct_what
  * @dir:	enum ct_dir of this packet
  * @state:	CT_* bits, as in KEY_CTSTATE
+ * @keep:	ct_keep() is to be told of the verdict
  */
 struct ct_ref {
 	struct ct_tuple key;
 	__u8 what;
 	__u8 dir;
 	__u8 state;
-	__u8 pad;
+	__u8 keep;
 };
 
 /* Rules that a packet may hit and still be dropped early (early.bpf.h), a power of two. */
