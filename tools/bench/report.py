@@ -3,7 +3,8 @@
 report.py - results as CSV, tables in reStructuredText, and gnuplot's SVG
 
 A cell is the median of the rounds, the quartiles, and the ratio to the first contender of
-the row: the median and the quartiles of the ratios round by round.
+the row: the median and the quartiles of the ratios round by round. The tables of the head
+have the medians only, of a whole workload.
 """
 import csv
 import os
@@ -92,19 +93,43 @@ def ratios(values, base):
     return tuple(v / mid if mid else 0 for v in middle(values))
 
 
-def write_csv(path, rows):
+COLUMNS = ("workload", "x", "series", "contender", "unit", "rounds", "median", "q1", "q3",
+           "against", "ratio", "ratio_q1", "ratio_q3")
+
+
+def lines_of(rows):
+    """What the CSV says, a dict for each line."""
     first = {}
+    for workload, x, series, contender, unit, values in rows:
+        base = first.setdefault((workload, x, series, unit), (contender, values))
+        low, mid, high = middle(values)
+        rlow, rmid, rhigh = ratios(values, base[1])
+        yield dict(zip(COLUMNS, (workload, x, series, contender, unit, len(values),
+                                 *("%.5g" % v for v in (mid, low, high)), base[0],
+                                 *("%.4g" % v for v in (rmid, rlow, rhigh)))))
+
+
+def write_csv(path, lines):
     with open(path, "w", newline="") as f:
-        w = csv.writer(f, lineterminator="\n")
-        w.writerow(("workload", "x", "series", "contender", "unit", "rounds", "median", "q1", "q3",
-                    "against", "ratio", "ratio_q1", "ratio_q3"))
-        for workload, x, series, contender, unit, values in rows:
-            base = first.setdefault((workload, x, series, unit), (contender, values))
-            low, mid, high = middle(values)
-            rlow, rmid, rhigh = ratios(values, base[1])
-            w.writerow((workload, x, series, contender, unit, len(values),
-                        *("%.5g" % v for v in (mid, low, high)), base[0],
-                        *("%.4g" % v for v in (rmid, rlow, rhigh))))
+        w = csv.DictWriter(f, COLUMNS, lineterminator="\n")
+        w.writeheader()
+        w.writerows(lines)
+
+
+def brief(out, lines):
+    """A table for each workload: a row's first contender in figures, the others' ratios to it."""
+    workloads = {}
+    for r in lines:
+        workloads.setdefault(r["workload"], []).append(r)
+    for workload, rs in workloads.items():
+        contenders = list(dict.fromkeys(r["contender"] for r in rs))
+        series = list(dict.fromkeys(r["series"] for r in rs))
+        cells = {}
+        for r in sorted(rs, key=lambda r: series.index(r["series"])):
+            row = cells.setdefault(("%s, %s" % (r["series"], r["x"]), r["unit"]), dict.fromkeys(contenders, "--"))
+            row[r["contender"]] = short(float(r["median"])) if r["contender"] == r["against"] else \
+                "%.2fx" % float(r["ratio"])
+        table(out, [workload, "unit", *contenders], [[*k, *row.values()] for k, row in cells.items()])
 
 
 def cell(values, base):
@@ -142,12 +167,15 @@ def section(out, out_dir, title, name, rs):
 
 def write(out_dir, described, rows, notes):
     os.makedirs(out_dir, exist_ok=True)
-    write_csv(os.path.join(out_dir, "results.csv"), rows)
+    lines = list(lines_of(rows))
+    write_csv(os.path.join(out_dir, "results.csv"), lines)
     out = ["Benchmarks", "==========", "",
            "Written by ``make bench``; what is measured, and how: ``Documentation/performance.rst``.",
            "A figure is the median of the rounds with its quartiles, then its ratio to the first",
-           "contender that has one, the median and quartiles of the ratios round by round.", ""]
+           "contender that has one, the median and quartiles of the ratios round by round. The tables",
+           "of the head have the medians alone.", ""]
     table(out, ("", ""), described)
+    brief(out, lines)
     for (workload, series, unit), rs in groups(rows).items():
         name = ("%s-%s-%s.svg" % (workload, series, unit.split("/")[0])).replace(" ", "-")
         section(out, out_dir, "%s: %s, %s" % (workload, series, unit), name, rs)
