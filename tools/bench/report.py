@@ -22,6 +22,7 @@ def line(cmd):
 
 
 def machine():
+    bfcli = os.environ.get("BPFILTER")
     return [
         ("date", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())),
         ("commit", line("git describe --always --dirty --abbrev=12")),
@@ -31,6 +32,7 @@ def machine():
         ("kernel", platform.release()),
         ("iptables", line("iptables-legacy -V")),
         ("nftables", line("nft --version | cut -d' ' -f2")),
+        *([("bpfilter", line(bfcli + " --version | sed 's/.* //'"))] if bfcli else []),
         ("load before the run", "%.1f" % os.getloadavg()[2]),
     ]
 

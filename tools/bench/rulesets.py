@@ -108,17 +108,26 @@ class Rules:
     def blacklist(self):
         return "\n".join(r[0] for r in self.rules) + "\n"
 
-    def bpfilter(self):
-        """bfcli's language; XDP on the router's eth0. The chain is our FORWARD."""
+    def bpfilter(self, hook, sets):
+        """
+        bfcli's language: rules one by one, or @sets of them, a set for each choice of
+        fields. At tc and XDP the chain is of all that comes in, not of FORWARD alone.
+        """
         if self.before or self.after or any("/" in str(v) or ":" in str(v) for r in self.rules for v in r[:5]):
             return None
-        out = ["chain f BF_HOOK_XDP{ifname=eth0} %s" % self.policy]
+        if sets and len({r[5] for r in self.rules}) > 1:
+            return None
+        out, by_fields = ["chain f %s %s" % (hook, self.policy)], {}
         for src, dst, proto, sport, dport, target in self.rules:
-            m = ["ip4.saddr eq " + src] if src else []
-            m += ["ip4.daddr eq " + dst] if dst else []
-            m += ["%s.sport eq %s" % (proto, sport)] if sport is not None else []
-            m += ["%s.dport eq %s" % (proto, dport)] if dport is not None else []
-            out.append("    rule %s %s" % (" ".join(m), target))
+            fields = {"ip4.saddr": src, "ip4.daddr": dst, "%s.sport" % proto: sport, "%s.dport" % proto: dport}
+            if sport is None and dport is None:
+                fields["ip4.proto"] = proto
+            m = {k: str(v) for k, v in fields.items() if v is not None}
+            by_fields.setdefault(tuple(m), []).append(",".join(m.values()))
+            if not sets:
+                out.append("rule %s counter %s" % (" ".join(k + " eq " + v for k, v in m.items()), target))
+        for fields, values in by_fields.items() if sets else ():
+            out.append("rule (%s) in {%s} counter %s" % (", ".join(fields), ";".join(values), self.rules[0][5]))
         return "\n".join(out) + "\n"
 
 

@@ -80,5 +80,5 @@ def blacklist(n):
     rules = [("10.%d.%d.%d" % (i >> 16, i >> 8 & 255, i & 255), None, None, None, None, "DROP")
              for i in range(1, n + 1)]
     ws = [w for w in worlds(["xdp-drop", "xdp-hash-drop", "iptables-legacy", "ipset", "nft-set",
-                             "ours-tc", "ours-xdp", "ours-hybrid"]) if w.load(Rules(rules, "ACCEPT"))]
+                             "ours-tc", "ours-xdp", "ours-hybrid", "bpfilter-xdp-set"]) if w.load(Rules(rules, "ACCEPT"))]
     blast("papers", n, "blacklist", ws, hits(rules), 0, RULES)

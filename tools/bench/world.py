@@ -27,8 +27,8 @@ PEER = os.path.join(BUILD, "bench/peer")
 OURS = os.path.join(BUILD, "bpf-iptables")
 TMP = "/tmp/bpfipt-bench.%d" % os.getpid()
 
-# name -> (kind, options of init)
 CPUS = os.cpu_count()
+# name -> (kind, options of init or bpfilter's hook)
 CONTENDERS = {
     "none": ("none", None),
     "iptables-legacy": ("legacy", None),
@@ -42,7 +42,12 @@ CONTENDERS = {
     "ours-hybrid": ("ours", ["--hook", "hybrid"]),
     "xdp-drop": ("sink", None),
     "xdp-hash-drop": ("hash", None),
-    "bpfilter": ("bpfilter", None),
+    "bpfilter-tc": ("bpfilter", "BF_HOOK_TC_INGRESS{ifindex=%d}"),
+    "bpfilter-netfilter": ("bpfilter", "BF_HOOK_NF_FORWARD{priorities=101-102}"),
+    "bpfilter-xdp": ("bpfilter", "BF_HOOK_XDP{ifindex=%d}"),
+    "bpfilter-tc-set": ("bpfilter", "BF_HOOK_TC_INGRESS{ifindex=%d}"),
+    "bpfilter-netfilter-set": ("bpfilter", "BF_HOOK_NF_FORWARD{priorities=101-102}"),
+    "bpfilter-xdp-set": ("bpfilter", "BF_HOOK_XDP{ifindex=%d}"),
 }
 notes = []
 
@@ -133,8 +138,9 @@ class World:
             sh([OURS + "-init"] + self.init, self.router, env=self.env)
         elif self.kind == "sink":
             sh([BLAST, "attach", self.router, "eth0", "sink"])
-        elif self.kind == "bpfilter" and not os.environ.get("BPFILTER"):
-            raise RuntimeError("BPFILTER=path of a built bfcli is not set")
+        elif self.kind == "bpfilter":
+            self.pins = "/sys/fs/bpf/bpfipt-bench-" + tag.replace(".", "-")	# bpffs takes no dots
+            os.mkdir(self.pins)
 
     def _links(self, stack):
         for ns in {self.router, self.outside, self.server}:
@@ -211,18 +217,24 @@ class World:
         return self._load_bpfilter(rules)
 
     def _load_bpfilter(self, rules):
-        script = rules.bpfilter()
+        hook = self.init
+        if "%d" in hook:
+            hook %= int(sh(["ip", "-n", self.router, "-o", "link", "show", "eth0"]).split(":")[0])
+        script = rules.bpfilter(hook, self.name.endswith("-set"))
         if not script:
             return False
         path = os.path.join(TMP, "bpfilter.rules")
         with open(path, "w") as f:
             f.write(script)
         try:
-            self.run([os.environ["BPFILTER"], "ruleset", "set", "--from-file", path])
+            self._bfcli("set", "--from-file", path)
         except RuntimeError as e:
-            note("bpfilter: %d rules: %s" % (len(rules.rules), e))
+            note("%s: %d rules: %s" % (self.name, len(rules.rules), e))
             return False
         return True
+
+    def _bfcli(self, *args):
+        return self.run([os.environ["BPFILTER"], "--bpffs-path", self.pins, "ruleset", *args])
 
     def sent_on(self):
         """Packets that the driver has sent on by itself; None: it is not asked to."""
@@ -236,7 +248,7 @@ class World:
         (packets, bytes)); None: this contender counts nothing that can be read. @only: just
         rules with that target.
         """
-        if self.kind in ("none", "sink", "hash", "bpfilter"):
+        if self.kind in ("none", "sink", "hash"):
             return None
         count = {True: [0, 0], False: [0, 0]}
         if self.kind == "nftset":	# the last line of the chain counts for the policy
@@ -246,6 +258,12 @@ class World:
                 for found in re.findall(r"counter packets (\d+) bytes (\d+)", line):
                     to = count[line.strip().startswith("counter")]
                     to[:] = [a + int(b) for a, b in zip(to, found)]
+        elif self.kind == "bpfilter":
+            for policy, packets, octets, target in re.findall(
+                    r"counters (policy )?(\d+) packets (\d+) bytes(?:\n +(\w+))?", self._bfcli("get", "--no-set-content")):
+                if policy or target.startswith(only):
+                    to = count[bool(policy)]
+                    to[:] = [to[0] + int(packets), to[1] + int(octets)]
         else:
             save = ["iptables-legacy-save"] if self.kind == "ipset" else self.tool("-save")
             policy, rule = ":%s " % self.chain, "] -A %s " % self.chain
@@ -262,12 +280,15 @@ class World:
     def close(self):
         if self.kind == "ours":
             sh([OURS + "-clean"], self.router, check=False, env=self.env)
+        elif self.kind == "bpfilter":
+            shutil.rmtree(self.pins, ignore_errors=True)
         for ns in {self.router, self.outside, self.server}:
             sh(["ip", "netns", "del", ns], check=False)
 
 
 def worlds(names, stack=False):
     """A world for each contender that is to be had; those that stand already, if they are these."""
+    names = [n for n in names if CONTENDERS[n][0] != "bpfilter" or os.environ.get("BPFILTER")]
     wanted = (tuple(names), stack)
     if getattr(worlds, "standing", None) == wanted and World.all:
         return list(World.all)
@@ -276,8 +297,7 @@ def worlds(names, stack=False):
         try:
             World(name, stack)
         except (RuntimeError, OSError) as e:
-            if name != "bpfilter" or os.environ.get("BPFILTER"):
-                note("%s is left out: %s" % (name, e))
+            note("%s is left out: %s" % (name, e))
             World.all.pop().close()
     worlds.standing = wanted
     return list(World.all)
@@ -296,7 +316,8 @@ def sweep():
             if ns.startswith("bnr"):
                 sh([OURS + "-clean"], ns, check=False)
             sh(["ip", "netns", "del", ns], check=False)
-    for entry in os.listdir("/tmp"):
-        m = re.fullmatch(r"bpfipt-bench\.(\d+)", entry)
-        if m and not os.path.exists("/proc/" + m.group(1)):
-            shutil.rmtree(os.path.join("/tmp", entry), ignore_errors=True)
+    for where in ("/tmp", "/sys/fs/bpf"):
+        for entry in os.listdir(where):
+            m = re.fullmatch(r"bpfipt-bench[.-](\d+)(-\d+)?", entry)
+            if m and not os.path.exists("/proc/" + m.group(1)):
+                shutil.rmtree(os.path.join(where, entry), ignore_errors=True)
