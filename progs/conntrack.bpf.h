@@ -22,79 +22,11 @@
 #ifndef BPFIPT_CONNTRACK_BPF_H
 #define BPFIPT_CONNTRACK_BPF_H
 
-#include "maps.bpf.h"
-#include "abi/ct.h"
+
+#include "ct_scratch.bpf.h"
 
 /* A map of its own, so that all objects share it and user space may write it any time. */
 struct ct_params ct_params SEC(".data.ct") = CT_PARAMS_DEFAULT;
-
-#define CT_NSEC		1000000000ull
-#define CT_MF		0x2000
-#define CT_OFFSET	0x1fff
-
-/* What ct_ref.what says. */
-enum ct_what {
-	CT_REF_NONE,	/* INVALID or UNTRACKED */
-	CT_REF_FOUND,	/* an entry of the table */
-	CT_REF_NEW,	/* an entry in this CPU's scratch, for ct_commit() */
-	CT_REF_GONE,	/* the packet itself ended the connection */
-};
-
-/* What a protocol's tracker says of a packet of an existing connection. */
-enum ct_outcome {
-	CT_OUT_INVALID,	/* not part of it */
-	CT_OUT_REFRESH,	/* part of it: count it, move the deadline */
-	CT_OUT_KEEP,	/* part of it, nothing moves */
-	CT_OUT_KILL,	/* part of it, and its end */
-	CT_OUT_REOPEN,	/* the entry is a past connection's: kill it, start anew */
-	CT_OUT_MISS,	/* the element is another connection's by now */
-};
-
-/*
- * struct ct_seg - what the trackers need of the packet, read before locking
- * TCP: @seq..@has_opts. @sack is the highest right edge of a SACK block, or @ack.
- */
-struct ct_seg {
-	__u32 seq;
-	__u32 ack;
-	__u32 end;
-	__u32 sack;
-	__u16 win;
-	__u8 tcpflags;
-	__u8 class;
-	__u8 has_opts;
-	__u8 scale;
-	__u8 opt_flags;
-	__u8 payload_off;
-	__u32 raw_end;		/* @end as in the packet */
-	__u32 opt_pos;
-	__u32 opt_len;
-	__u8 sack_done;
-	/* The state before and after: here, the verifier does not follow each value */
-	__u8 old;
-	__u8 next;
-	/* SCTP */
-	__u8 nr_chunks;
-	__u8 is_init;		/* chunk types present, see ct_sctp.bpf.h */
-	__u8 ignore;		/* a chunk was let pass, the state does not move */
-	__u32 present;
-	__be32 vtag;
-	__be32 init_tag;
-	__u8 chunk[32];		/* type, flags, type, flags... */
-};
-
-#define CT_BUF	512
-
-struct ct_scratch {
-	struct ct_tuple tuple;				/* of the packet */
-	__u64 entry[sizeof(struct ct_entry) / 8];	/* a NEW packet's; else ct_copy() */
-	struct ct_tuple key;				/* of @entry in the table */
-	__u32 has_tuple;				/* @tuple was read */
-	__u32 hand;					/* of this CPU, see ct_table.bpf.h */
-	struct ct_ref left;				/* of ct_left(), whose stack is short */
-	struct ct_seg seg;
-	__u8 buf[CT_BUF + 8];
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -103,25 +35,6 @@ struct {
 	__type(key, struct ct_tuple);
 	__type(value, struct ct_entry);
 } conntrack SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct ct_scratch);
-} ct_scratch SEC(".maps");
-
-static __always_inline struct ct_scratch *ct_scratch_get(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&ct_scratch, &zero);
-}
-
-static __always_inline __u64 ct_after_secs(__u64 now, __u32 secs)
-{
-	return now + secs * CT_NSEC;
-}
 
 /* What matches may ask of an entry (struct ct_view), out of the table's reach. */
 static __always_inline void ct_copy(struct ct_scratch *sc, const struct ct_entry *e)
@@ -149,6 +62,12 @@ static __always_inline void ct_copy(struct ct_scratch *sc, const struct ct_entry
 #include "ct_left.bpf.h"
 #include "ct_icmp.bpf.h"
 #include "ct_update.bpf.h"
+
+/* frag.bpf.h */
+__noinline int frag_first(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref);
+__noinline int frag_try(struct ct_ref *ref, __u32 bytes);
+__noinline int frag_remember(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref, int verdict);
+__noinline int frag_follow(fw_ctx_t *ctx, struct fw_pkt *pkt);
 
 /* Read and check the transport header. Return: 0, or -1: INVALID. */
 static __always_inline int ct_check(fw_ctx_t *ctx, struct fw_pkt *pkt,
@@ -233,6 +152,7 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
 {
 	int peek = pkt->flags & PKT_LOOPBACK && pkt->hook == HOOK_INPUT;
 	struct ct_scratch *sc = ct_scratch_get();
+	__u32 bytes = pkt->tot_len;
 	int r;
 
 	if (!sc)
@@ -240,11 +160,17 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
 	r = ct_prepare(ctx, pkt, ref, sc);
 	if (r)
 		return r;
-	r = ct_has_states(pkt->proto) ? ct_update(ref, pkt->tot_len, peek) :
-					ct_touch(ref, sc, pkt->tot_len, peek);
+	if (unlikely(pkt->frag_off & CT_MF) && pkt->proto == IPPROTO_TCP && !peek)
+		bytes = frag_first(ctx, pkt, ref);
+	if (!ct_has_states(pkt->proto))
+		r = ct_touch(ref, sc, bytes, peek);
+	else if (unlikely(ref->keep & CT_TRY))
+		r = frag_try(ref, bytes);
+	else
+		r = ct_update(ref, bytes, peek);
 	if (r == CT_OUT_INVALID)
 		return CT_INVALID;
-	if (r == CT_OUT_REFRESH || r == CT_OUT_KEEP) {
+	if (r == CT_OUT_REFRESH || r == CT_OUT_KEEP || (r == CT_OUT_KILL && ref->keep & CT_TRY)) {
 		ref->what = CT_REF_FOUND;
 		return ref->state;
 	}
@@ -254,7 +180,9 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
 		ref->what = CT_REF_GONE;
 		return ref->state;
 	}
-	return peek || ct_open(ref, pkt->tot_len) ? CT_INVALID : CT_NEW;
+	if (ref->keep & CT_TRY)
+		ref->keep = CT_TRY_NEW;
+	return peek || ct_open(ref, bytes) ? CT_INVALID : CT_NEW;
 }
 
 /**
@@ -265,7 +193,7 @@ static __always_inline __u32 ct_track(fw_ctx_t *ctx, struct fw_pkt *pkt, struct 
  * On the loopback interface at INPUT the entry is looked up, not advanced: the
  * packet was tracked at OUTPUT, and its state is the one of then (pkt->lo_state),
  * whatever became of the entry. A later fragment is INVALID here: ask
- * frag_follow() first.
+ * frag_follow() instead.
  *
  * Return: 0.
  */
@@ -275,11 +203,13 @@ __noinline int ct_label(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
 		return 0;
 	ref->what = CT_REF_NONE;
 	ref->dir = CT_ORIG;
+	ref->keep = 0;
 	ref->state = ct_track(ctx, pkt, ref);
 	if (pkt->lo_state)
 		ref->state = pkt->lo_state;
 	pkt->key[KEY_CTSTATE] = ref->state;
-	ref->keep = ref->what == CT_REF_NEW || pkt->frag_off & CT_MF;
+	if (ref->what == CT_REF_NEW || pkt->frag_off & CT_MF)
+		ref->keep |= CT_KEEP;
 	return 0;
 }
 
@@ -294,7 +224,13 @@ __noinline int ct_left(fw_ctx_t *ctx, struct fw_pkt *pkt, int answered)
 
 	if (!(features & IMG_F_CT) || !ctx || !pkt || !sc)
 		return 0;
+	if (pkt->frag_off & CT_OFFSET) {
+		frag_follow(ctx, pkt);
+		return 0;
+	}
 	ct_label(ctx, pkt, &sc->left);
+	if (pkt->frag_off & CT_MF)
+		frag_remember(ctx, pkt, &sc->left, 0);
 	if (answered && sc->left.what == CT_REF_NEW)
 		ct_left_note(sc, pkt->tot_len);
 	return 0;

@@ -157,7 +157,6 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	s->win = bpf_ntohs(*(const __be16 *)(h + 14));
 	check = *(const __be16 *)(h + 16);
 	s->end = s->seq + len - doff + !!(s->tcpflags & TH_SYN) + !!(s->tcpflags & TH_FIN);
-	s->raw_end = s->end;
 	s->sack = s->ack;
 	s->sack_done = 0;
 	s->scale = 0;

@@ -10,22 +10,21 @@
  *
  * Example: UDP of 3000 bytes, id 7, dropped by a rule. First fragment: DROP,
  * frag_remember(). Second: frag_follow() says DROP. Had the second come first it
- * would be unknown (-1): let it pass, it is worth nothing alone.
+ * would be unknown: let it pass, it is worth nothing alone.
  *
- * TCP: the tracker saw the first fragment's bytes only. The last fragment tells the
- * segment's length, and moves the sender's window end, or the ACK of the whole
- * would look like one of data never sent.
+ * TCP: what a segment does to its connection depends on its end, which the first
+ * fragment does not know. It is labelled by what it has, and the entry stays as it was
+ * (CT_TRY). When the last to come has made the datagram whole, the tracker gets the
+ * segment as the first one had it, with the end it has now, as netfilter does then.
+ * Where the first one opened the connection, the entry is made anew.
  */
 #ifndef BPFIPT_FRAG_BPF_H
 #define BPFIPT_FRAG_BPF_H
 
 #include "conntrack.bpf.h"
 
-/*
- * What the last fragment of a TCP segment moves: what is noted of it for a RST in answer;
- * the sender's end, too; and the window
- */
-enum { FRAG_NOTED = 1, FRAG_END, FRAG_WINDOW };
+/* What to do with the whole segment. */
+enum frag_tracked { FRAG_NOTHING, FRAG_ADVANCE, FRAG_OPEN };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -46,6 +45,80 @@ static __always_inline int frag_key_of(fw_ctx_t *ctx, const struct fw_pkt *pkt,
 	return fw_load(ctx, pkt->l3_off + 4, &key->id, sizeof(key->id)) ? -1 : 0;
 }
 
+/* Fragments of @key that came before their first, or NULL. */
+static __always_inline struct frag_entry *frag_early(const struct frag_key *key)
+{
+	struct frag_entry *f = bpf_map_lookup_elem(&fragments, key);
+
+	if (!f || f->verdict != FRAG_UNKNOWN || bpf_ktime_get_coarse_ns() >= f->deadline)
+		return NULL;
+	return f;
+}
+
+static __always_inline void frag_set_end(struct ct_seg *s, __u32 l4_len)
+{
+	s->end = s->seq + l4_len - s->payload_off + !!(s->tcpflags & TH_SYN) +
+		 !!(s->tcpflags & TH_FIN);
+}
+
+/**
+ * frag_first() - ct_prepare() has read the first fragment of a TCP segment
+ * @ref:	keep: set to CT_TRY unless the others are there already
+ * Return: the IP total length to count.
+ */
+__noinline int frag_first(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref)
+{
+	struct ct_scratch *sc = ct_scratch_get();
+	struct frag_entry *f;
+	struct frag_key key;
+
+	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt || !ref)
+		return 0;
+	f = frag_key_of(ctx, pkt, &key) ? NULL : frag_early(&key);
+	if (f && f->total && f->have + pkt->l4_len >= f->total) {
+		frag_set_end(&sc->seg, f->total);
+		return pkt->ihl + f->total;
+	}
+	ref->keep = CT_TRY;
+	__builtin_memcpy(sc->raw, &sc->seg, sizeof(sc->raw));
+	return pkt->tot_len;
+}
+
+/**
+ * frag_try() - ct_update() on a copy of the entry, which stays as it is
+ * Return: enum ct_outcome; @ref's direction and state are set.
+ */
+__noinline int frag_try(struct ct_ref *ref, __u32 bytes)
+{
+	const __u32 lock = sizeof(struct bpf_spin_lock);
+	struct ct_scratch *sc = ct_scratch_get();
+	__u64 now = bpf_ktime_get_coarse_ns();
+	struct ct_entry *e, *copy;
+	int dir, out;
+
+	if (!(features & IMG_F_CT) || !sc || !ref)
+		return CT_OUT_MISS;
+	e = ct_lookup(&ref->key, now);
+	if (!e)
+		return CT_OUT_MISS;
+	copy = (void *)sc->entry;
+	bpf_spin_lock(&e->lock);
+	__builtin_memcpy((void *)copy + lock, (void *)e + lock, sizeof(*e) - lock);
+	bpf_spin_unlock(&e->lock);
+	dir = ct_dir_of(copy, &sc->tuple);
+	if (dir < 0)
+		return CT_OUT_MISS;
+	ref->dir = dir;
+	ref->state = ct_state_of(copy->status, dir);
+	dir = READ_ONCE(ref->dir) & 1;
+	out = ct_advance(copy, &sc->seg, dir, now);
+	if (out == CT_OUT_REFRESH || out == CT_OUT_KILL)
+		ct_count(copy, dir, bytes, 1);
+	if (dir == CT_REPLY)
+		copy->status |= CTS_SEEN_REPLY;
+	return out;
+}
+
 /**
  * frag_remember() - a first fragment (offset 0, MF) was judged
  * @ref:	as ct_label() and ct_commit() left it
@@ -54,92 +127,118 @@ static __always_inline int frag_key_of(fw_ctx_t *ctx, const struct fw_pkt *pkt,
  */
 __noinline int frag_remember(fw_ctx_t *ctx, struct fw_pkt *pkt, struct ct_ref *ref, int verdict)
 {
-	struct frag_entry f = {};
-	struct ct_scratch *sc;
+	struct ct_scratch *sc = ct_scratch_get();
+	struct frag_entry f = {}, *early;
 	struct frag_key key;
 
-	if (!(features & IMG_F_CT) || !ctx || !pkt || !ref ||
-	    (pkt->frag_off & (CT_MF | CT_OFFSET)) != CT_MF ||
-	    frag_key_of(ctx, pkt, &key))
+	if (!(features & IMG_F_CT) || !sc || !ctx || !pkt || !ref ||
+	    (pkt->frag_off & (CT_MF | CT_OFFSET)) != CT_MF || frag_key_of(ctx, pkt, &key))
 		return 0;
 	f.deadline = ct_after_secs(bpf_ktime_get_coarse_ns(), FRAG_TIMEOUT);
 	f.verdict = verdict;
 	f.ctstate = pkt->key[KEY_CTSTATE];
-	sc = ct_scratch_get();
-	if (sc && pkt->proto == IPPROTO_TCP && ref->what == CT_REF_FOUND) {
-		const struct ct_tcp_side *side;
-		const struct ct_entry *e;
-
-		f.key = ref->key;
-		f.dir = ref->dir;
-		e = bpf_map_lookup_elem(&conntrack, &f.key);
-		side = e ? &e->tcp.side[f.dir & 1] : NULL;
-		/* One that was let through as too new moves the end only, as too old nothing. */
-		if (side && !seq_before(side->end, sc->seg.raw_end))
-			f.tracked = seq_before(sc->seg.seq, side->maxend + 1) ? FRAG_WINDOW : FRAG_END;
-		else if (side)
-			f.tracked = FRAG_NOTED;
-		/* So that end = f.end + transport bytes of the whole datagram. */
-		f.end = sc->seg.raw_end - pkt->l4_len;
-		f.first = pkt->l4_len;
+	if (ref->keep & CT_TRY || (ref->keep & CT_TRY_NEW && ref->what == CT_REF_FOUND)) {
+		early = frag_early(&key);
+		if (early) {
+			f.have = early->have;
+			f.total = early->total;
+		}
+		f.have += pkt->l4_len;
+		f.tracked = ref->keep & CT_TRY ? FRAG_ADVANCE : FRAG_OPEN;
+		f.ihl = pkt->ihl;
+		f.tuple = sc->tuple;
+		__builtin_memcpy(f.seg, sc->raw, sizeof(f.seg));
 	}
 	bpf_map_update_elem(&fragments, &key, &f, BPF_ANY);
 	return 0;
 }
 
-static __always_inline void frag_tcp_end(const struct frag_entry *f, __u32 l4_total)
+/* A fragment whose first one is not there yet: what it has is noted for that. */
+static __always_inline void frag_came_early(const struct fw_pkt *pkt, const struct frag_key *key,
+					    __u32 total)
 {
-	struct ct_entry *e = bpf_map_lookup_elem(&conntrack, &f->key);
-	__u32 end = f->end + l4_total, counted = f->end + f->first;
-	__u64 unacked = ct_after_secs(bpf_ktime_get_coarse_ns(), ct_params.tcp_unack);
-	struct ct_tcp_side *side, *peer;
+	struct frag_entry f = {
+		.deadline = ct_after_secs(bpf_ktime_get_coarse_ns(), FRAG_TIMEOUT),
+		.verdict = FRAG_UNKNOWN, .have = pkt->l4_len, .total = total,
+	};
+
+	if (pkt->proto == IPPROTO_TCP)
+		bpf_map_update_elem(&fragments, key, &f, BPF_ANY);
+}
+
+/* The entry that the first fragment made, and that nobody has met since, as @ref has it now. */
+static __always_inline void frag_renew(const struct ct_ref *ref, struct ct_scratch *sc)
+{
+	struct ct_entry *e = ct_find(&ref->key), *as = (void *)sc->entry;
 
 	if (!e)
 		return;
 	bpf_spin_lock(&e->lock);
-	side = &e->tcp.side[f->dir & 1];
-	peer = &e->tcp.side[!f->dir];
-	if (e->orig.proto == IPPROTO_TCP && side->maxwin) {
-		if (f->tracked >= FRAG_END && seq_after(end, side->end)) {
-			side->end = end;
-			side->flags |= CT_TCP_UNACKED;
-			if (f->tracked == FRAG_WINDOW && e->deadline > unacked)
-				e->deadline = unacked;
-		}
-		if (e->tcp.last_dir == f->dir && e->tcp.last_end == counted)
-			e->tcp.last_end = end;
-		/* ct_tcp_window(): more than was allowed, of which the first had its part */
-		if (seq_before(counted, side->maxend))
-			counted = side->maxend;
-		if (f->tracked == FRAG_WINDOW && peer->maxwin && seq_after(end, counted))
-			peer->maxwin += end - counted;
+	if (ct_same_tuple(&e->orig, &as->orig) && e->packets[CT_ORIG] == 1 &&
+	    !e->packets[CT_REPLY]) {
+		e->tcp = as->tcp;
+		e->state = as->state;
+		e->deadline = as->deadline;
+		e->bytes[CT_ORIG] = as->bytes[CT_ORIG];
 	}
 	bpf_spin_unlock(&e->lock);
 }
 
+/* The segment is whole. Return: its CT_* state. */
+static __always_inline __u32 frag_track(const struct frag_entry *f)
+{
+	struct ct_scratch *sc = ct_scratch_get();
+	__u32 bytes = f->ihl + f->total;
+	struct ct_ref ref = {};
+	int out;
+
+	if (!sc)
+		return CT_INVALID;
+	sc->tuple = f->tuple;
+	__builtin_memcpy(&sc->seg, f->seg, sizeof(f->seg));
+	frag_set_end(&sc->seg, f->total);
+	ct_canonical(&sc->tuple, &ref.key);
+	if (f->tracked == FRAG_OPEN) {
+		if (!ct_open(&ref, bytes))
+			frag_renew(&ref, sc);
+		return f->ctstate;
+	}
+	out = ct_update(&ref, bytes, 0);
+	if (out == CT_OUT_KILL || out == CT_OUT_REOPEN)
+		ct_delete(&ref.key);
+	return out == CT_OUT_INVALID || out == CT_OUT_MISS ? CT_INVALID : ref.state;
+}
+
 /**
  * frag_follow() - what became of the first fragment of this later one?
- * Sets pkt->key[KEY_CTSTATE] to the first one's.
- * Return: the verdict given to frag_remember(), or -1: not known.
+ * Sets pkt->key[KEY_CTSTATE] to the first one's; of what made a TCP segment whole, to
+ * the segment's.
+ * Return: the verdict given to frag_remember(), or FRAG_UNKNOWN.
  */
 __noinline int frag_follow(fw_ctx_t *ctx, struct fw_pkt *pkt)
 {
 	struct frag_entry *f;
 	struct frag_key key;
+	__u32 total = 0;
 
 	if (!(features & IMG_F_CT) || !ctx || !pkt || !(pkt->frag_off & CT_OFFSET) ||
 	    frag_key_of(ctx, pkt, &key))
-		return -1;
+		return FRAG_UNKNOWN;
+	if (!(pkt->frag_off & CT_MF))
+		total = (pkt->frag_off & CT_OFFSET) * 8 + pkt->l4_len;
 	f = bpf_map_lookup_elem(&fragments, &key);
-	if (!f)
-		return -1;
-	if (bpf_ktime_get_coarse_ns() >= f->deadline) {
-		bpf_map_delete_elem(&fragments, &key);
-		return -1;
+	if (!f || bpf_ktime_get_coarse_ns() >= f->deadline) {
+		frag_came_early(pkt, &key, total);
+		return FRAG_UNKNOWN;
 	}
+	__sync_fetch_and_add(&f->have, pkt->l4_len);
+	if (total)
+		f->total = total;
 	pkt->key[KEY_CTSTATE] = f->ctstate;
-	if (f->tracked && !(pkt->frag_off & CT_MF))
-		frag_tcp_end(f, (pkt->frag_off & CT_OFFSET) * 8 + pkt->l4_len);
+	if (f->tracked && f->total && f->have >= f->total) {
+		pkt->key[KEY_CTSTATE] = frag_track(f);
+		f->tracked = FRAG_NOTHING;
+	}
 	return f->verdict;
 }
 

@@ -55,7 +55,7 @@ struct ct_view {
  * @what:	enum ct_what
  * @dir:	enum ct_dir of this packet
  * @state:	CT_* bits, as in KEY_CTSTATE
- * @keep:	ct_keep() is to be told of the verdict
+ * @keep:	enum ct_keeping: ct_keep() is to be told of the verdict
  */
 struct ct_ref {
 	struct ct_tuple key;

@@ -254,22 +254,30 @@ struct frag_key {
 /*
  * struct frag_entry
  * @deadline:	coarse ns
- * @verdict:	what became of the first fragment, as frag_remember() was told
+ * @verdict:	what became of the first fragment, as frag_remember() was told, or
+ *		FRAG_UNKNOWN
  * @ctstate:	its CT_* bits
- * @key, @dir, @end: TCP, when @tracked: its connection, and the sequence number
- *		that the datagram's transport length is added to for the segment's end
- * @first:	the first fragment's transport length
+ * TCP:
+ * @have:	transport bytes of the fragments so far
+ * @total:	of the whole datagram; 0: the last fragment has not come
+ * @tracked:	enum frag_tracked: what is to be done when it is whole
+ * @ihl:	bytes of the first one's IP header
+ * @tuple, @seg: as read from the first one; @seg is the head of struct ct_seg
  */
 struct frag_entry {
 	__u64 deadline;
-	__u32 verdict;
+	__s32 verdict;
 	__u32 ctstate;
-	struct ct_tuple key;
-	__u32 end;
-	__u8 dir;
+	__u32 have;
+	__u32 total;
+	struct ct_tuple tuple;
+	__u32 seg[6];
 	__u8 tracked;
-	__u16 first;
+	__u8 ihl;
+	__u8 pad[6];
 };
+
+#define FRAG_UNKNOWN	-1
 
 /*
  * struct ct_left - a packet that was left to the stack: see progs/ct_left.bpf.h
@@ -294,7 +302,7 @@ _Static_assert(sizeof(struct ct_entry) == 152, "ct_entry");
 _Static_assert(sizeof(struct ct_slot) == 24, "ct_slot");
 _Static_assert(sizeof(struct ct_params) == 128, "ct_params");
 _Static_assert(sizeof(struct frag_key) == 12, "frag_key");
-_Static_assert(sizeof(struct frag_entry) == 40, "frag_entry");
+_Static_assert(sizeof(struct frag_entry) == 72, "frag_entry");
 _Static_assert(sizeof(struct ct_left) == 16, "ct_left");
 
 #endif /* BPFIPT_ABI_CT_H */

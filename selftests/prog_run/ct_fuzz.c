@@ -12,7 +12,9 @@
  * the tables must be equal too: the entries, their protocol state, SEEN_REPLY,
  * ASSURED, and the timeout left. On a difference the flow's packets are printed.
  *
- * Some packets are sent in fragments, which the kernel puts together before it looks.
+ * Some packets are sent in fragments, which the kernel puts together before it looks. Our
+ * state of one is what the last to come has; the first fragment's, by which the rules judge,
+ * may differ in one way only: see fragments().
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -43,6 +45,7 @@ struct history {
 static struct ct_flow flows[FLOWS];
 static struct history histories[FLOWS];
 static int only_proto = -1, verbose;
+static long guessed;	/* fragments(): first ones taken for what the whole was not */
 static const char *const mode_name[NR_CT_LAB_MODES] = { "forward", "host", "lo" };
 
 static const char *state_name(int state)
@@ -114,8 +117,16 @@ static int ask_program(int fd, const struct ct_pkt *pkt)
 			return r;
 		if (first)
 			state = r;
-		else if (met && (!(r & FOLLOWED) || (r ^ state) & 0xff))
+		else if (met && !(r & FOLLOWED))
 			return -EBADE;
+		else if (met && (r ^ state) & 0xff) {
+			/* Of TCP, by what made it whole. */
+			if (frame[23] != IPPROTO_TCP || (state & 0xff) == CT_INVALID ||
+			    (r & 0xff) != CT_INVALID)
+				return -EBADE;
+			guessed++;
+			state = r;
+		}
 		met |= first;
 	}
 	return state;
@@ -267,27 +278,46 @@ static int step(struct ct_lab *lab, struct prng *p, int tc_fd, int xdp_fd, long 
 }
 
 /*
- * Fragments of TCP whose first does not say it all. What is too old to move the window does
- * not move it by its last fragment either: the ACK of it is INVALID. Data that is in the
- * last fragment only is unacknowledged as other data is: the timeout is shorter.
+ * Fragments of TCP whose first does not say it all.
+ * 4001: what is too old to move the window does not move it by its last fragment either: the
+ * ACK of it is INVALID. 4002: data that is in the last fragment only is unacknowledged as
+ * other data is: the timeout is shorter. 4003: so it is where the connection begins with it.
+ * 4004: a SYN-ACK that acknowledges too much is INVALID, but its end counts: what
+ * acknowledges its data is not. 4005: more than the window allows is let through unless it
+ * is more than the receiver ever offered: INVALID, and the rules had taken the first
+ * fragment for ESTABLISHED. 4006: half a RST ends nothing.
  */
 static int fragments(struct ct_lab *lab, int tc_fd, int xdp_fd)
 {
-	enum { SYN = 2, ACK = 16, OLD = 1000000 };
+	enum { SYN = 2, RST = 4, ACK = 16, OLD = 1000000 };
 	static const struct ct_segment script[] = {
-		{ 0, 4001, SYN, 5, 1000, 0, 0, 0 },
-		{ 1, 4001, SYN | ACK, 5, 5000, 1001, 0, 0 },
-		{ 0, 4001, ACK, 5, 1001, 5001, 0, 0 },
-		{ 0, 4001, ACK, 5, 1001, 5001u - OLD, 96, 48 },
-		{ 1, 4001, ACK, 5, 5001, 1097, 0, 0 },
-		{ 0, 4002, SYN, 5, 1000, 0, 0, 0 },
-		{ 1, 4002, SYN | ACK, 5, 5000, 1001, 0, 0 },
-		{ 0, 4002, ACK, 5, 1001, 5001, 0, 0 },
-		{ 0, 4002, ACK, 8, 1001, 5001, 96, 32 },
+		{ 0, 4001, SYN, 5, 1000, 0, 0, 0, 0 },
+		{ 1, 4001, SYN | ACK, 5, 5000, 1001, 0, 0, 0 },
+		{ 0, 4001, ACK, 5, 1001, 5001, 0, 0, 0 },
+		{ 0, 4001, ACK, 5, 1001, 5001u - OLD, 96, 48, 0 },
+		{ 1, 4001, ACK, 5, 5001, 1097, 0, 0, 0 },
+		{ 0, 4002, SYN, 5, 1000, 0, 0, 0, 0 },
+		{ 1, 4002, SYN | ACK, 5, 5000, 1001, 0, 0, 0 },
+		{ 0, 4002, ACK, 5, 1001, 5001, 0, 0, 0 },
+		{ 0, 4002, ACK, 8, 1001, 5001, 96, 32, 0 },
+		{ 0, 4003, ACK, 8, 1001, 5001, 96, 32, 0 },
+		{ 0, 4004, SYN, 5, 1000, 0, 0, 0, 0 },
+		{ 1, 4004, SYN | ACK, 5, 5000, 1500, 96, 48, 0 },
+		{ 1, 4004, SYN | ACK, 5, 5000, 1001, 0, 0, 0 },
+		{ 0, 4004, ACK, 5, 1001, 5097, 0, 0, 0 },
+		{ 0, 4005, SYN, 5, 1000, 0, 0, 0, 0 },
+		{ 1, 4005, SYN | ACK, 5, 5000, 1001, 0, 0, 0 },
+		{ 0, 4005, ACK, 5, 1001, 5001, 0, 0, 0 },
+		{ 0, 4005, ACK, 5, 1001 + 65535 + 65400, 5001, 200, 48, 0 },
+		{ 0, 4006, SYN, 5, 1000, 0, 0, 0, 0 },
+		{ 1, 4006, SYN | ACK, 5, 5000, 1001, 0, 0, 0 },
+		{ 0, 4006, ACK, 5, 1001, 5001, 0, 0, 0 },
+		{ 0, 4006, RST, 5, 1001, 0, 96, 48, 1 },
 	};
 	struct ct_pkt pkt;
 	int bad = 0;
 
+	guessed = 0;
 	for (size_t i = 0; i < sizeof(script) / sizeof(*script); i++) {
 		int kernel, tc, xdp;
 
@@ -295,13 +325,16 @@ static int fragments(struct ct_lab *lab, int tc_fd, int xdp_fd)
 		kernel = ct_lab_ask(lab, &pkt);
 		tc = ask_program(tc_fd, &pkt) & 0xff;
 		xdp = ask_program(xdp_fd, &pkt) & 0xff;
-		if (tc == kernel && xdp == kernel)
+		if (kernel == CT_LAB_LOST || (tc == kernel && xdp == kernel))
 			continue;
 		printf("# %s: kernel %s, tc %s, xdp %s\n", pkt.what, state_name(kernel),
 		       state_name(tc), state_name(xdp));
 		bad++;
 	}
-	return bad;
+	if (guessed == 2)
+		return bad;
+	printf("# first fragments of 4005 that were not taken for more: %ld\n", 2 - guessed);
+	return bad + 1;
 }
 
 /* All packets of one lab. @test: TAP tests so far. Return: tests that failed, -errno to skip. */
@@ -331,6 +364,7 @@ static int one_lab(const char *me, enum ct_lab_mode mode, long n, __u64 seed, in
 		printf("%sok %d - %s: fragments that say little\n", diffs ? "not " : "", ++*test,
 		       mode_name[mode]);
 	}
+	guessed = 0;
 	for (i = 0; i < n && diffs < MAX_DIFFS; i++) {
 		r = step(&lab, &p, bpf_program__fd(tc->progs.ct_tc),
 			 bpf_program__fd(xdp->progs.ct_xdp), counts);
@@ -341,8 +375,9 @@ static int one_lab(const char *me, enum ct_lab_mode mode, long n, __u64 seed, in
 		}
 		diffs += r;
 	}
-	printf("# NEW %ld ESTABLISHED %ld RELATED %ld INVALID %ld dropped %ld\n", counts[CT_NEW],
-	       counts[CT_ESTABLISHED], counts[CT_RELATED], counts[CT_INVALID], counts[CT_LAB_LOST]);
+	printf("# NEW %ld ESTABLISHED %ld RELATED %ld INVALID %ld dropped %ld; by the first fragment %ld more\n",
+	       counts[CT_NEW], counts[CT_ESTABLISHED], counts[CT_RELATED], counts[CT_INVALID],
+	       counts[CT_LAB_LOST], guessed / 2);
 	printf("%sok %d - %s: %ld packets have the kernel's ctstate at tc and xdp\n",
 	       diffs ? "not " : "", ++*test, mode_name[mode], i);
 	met = counts[CT_NEW] && counts[CT_ESTABLISHED] && counts[CT_RELATED] && counts[CT_INVALID];

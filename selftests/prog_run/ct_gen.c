@@ -33,7 +33,6 @@ void ct_flow_open(struct ct_flow *f, struct prng *p, int proto)
 	f->port[1] = prng_percent(p, 5) ? prng_below(p, 2) : prng_u32(p);
 	f->next[0] = prng_percent(p, 20) ? -prng_below(p, 2000) : prng_u32(p);
 	f->next[1] = prng_percent(p, 20) ? -prng_below(p, 2000) : prng_u32(p);
-	f->tame = prng_percent(p, 20);
 }
 
 static size_t gen_udp(struct ct_flow *f, struct prng *p, struct ct_pkt *pkt, __u8 *l4)
@@ -192,7 +191,8 @@ static bool checksum(struct prng *p, struct ct_pkt *pkt, int proto, __u8 *l4, si
 		sum = frame_csum(addrs, 8, proto + len);
 	if (proto == IPPROTO_UDPLITE) {
 		/* With UDP's number, as the tracker sums it; else as RFC 3828 says. */
-		if (prng_percent(p, 80))
+		right = prng_percent(p, 80);
+		if (right)
 			sum += 0xffff + IPPROTO_UDP - IPPROTO_UDPLITE;
 		else
 			ct_note(pkt, " rfc3828");
@@ -217,26 +217,38 @@ static bool checksum(struct prng *p, struct ct_pkt *pkt, int proto, __u8 *l4, si
 	return right;
 }
 
+/* How much of a packet says what it is: the tracker reads no more, but for checksums. 0: all. */
+static size_t header_of(int proto, const __u8 *l4, size_t len)
+{
+	size_t field = l4[4] << 8 | l4[5], at, n;
+
+	switch (proto) {
+	case IPPROTO_TCP:
+		return (l4[12] >> 4) * 4;
+	case IPPROTO_UDP:
+		return field == len ? 8 : 0;
+	case IPPROTO_UDPLITE:
+		return !field || (field >= 8 && field <= len) ? 8 : 0;
+	case IPPROTO_SCTP:	/* the last chunk's header, and what INIT has behind it */
+		for (at = 12; at + 4 <= len; at += n) {
+			n = ((l4[at + 2] << 8 | l4[at + 3]) + 3) & ~3ul;
+			if (!n || at + n >= len)
+				break;
+		}
+		return at + 20;
+	}
+	return 8;
+}
+
 /*
- * Fragments, for which a first fragment is enough: with the whole header, and right in what
- * only the rest could show wrong, which is the length of UDP and the checksum. The window
- * of TCP depends on a segment's end, of which the first fragment knows nothing: those of tame
- * conversations, which keep within it.
+ * Fragments, for which a first fragment is enough: right in what only the rest could show
+ * wrong, which is the length of UDP and the checksum.
  */
 static void cut(const struct ct_flow *f, struct prng *p, struct ct_pkt *pkt, const __u8 *l4,
 		size_t len)
 {
-	size_t header = 8, units;
+	size_t header = header_of(f->proto, l4, len), units;
 
-	if (f->proto == IPPROTO_TCP) {
-		if (!f->tame)
-			return;
-		header = (l4[12] >> 4) * 4;
-	} else if (f->proto == IPPROTO_UDP && (size_t)(l4[4] << 8 | l4[5]) != len) {
-		return;
-	} else if (f->proto != IPPROTO_UDP && f->proto != IPPROTO_ICMP) {
-		return;
-	}
 	header = (header + 7) & ~7ul;
 	if (len <= header || header < 8)
 		return;
@@ -245,11 +257,10 @@ static void cut(const struct ct_flow *f, struct prng *p, struct ct_pkt *pkt, con
 	units = (len - pkt->cut[0] - 1) / 8;
 	if (units && prng_percent(p, 40))
 		pkt->cut[pkt->nr_cuts++] = pkt->cut[0] + prng_range(p, 1, units) * 8;
-	pkt->reversed = f->proto != IPPROTO_TCP && prng_percent(p, 20);
+	pkt->reversed = prng_percent(p, 20);
 	ct_note(pkt, " cut at %zu%s%s", pkt->cut[0], pkt->nr_cuts > 1 ? " and behind" : "",
 		pkt->reversed ? " reversed" : "");
 }
-
 
 void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng *p,
 		    struct ct_pkt *pkt)
@@ -258,12 +269,13 @@ void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng 
 	__u8 *ip = pkt->frame + IP_OFF, *l4 = ip + ihl;
 	int proto = f->proto, error = other != NULL;
 	__u32 src = 0, dst = 0;
-	bool whole = false, dropped;
+	bool whole = false;
 
 	memset(pkt->frame, 0, 256);
 	pkt->what[0] = 0;
 	pkt->nr_cuts = 0;
 	pkt->reversed = false;
+	pkt->lost = false;
 	if (error) {
 		proto = IPPROTO_ICMP;
 		len = gen_error(other, p, pkt, l4, &src, &dst);
@@ -293,17 +305,14 @@ void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng 
 	ct_put32(ip + 16, dst);
 	if (!checksum(p, pkt, proto, l4, len, ip + 12))
 		whole = true;
-	/* A rule drops it: what it changed in an existing entry stays, a new one is not made. */
-	dropped = prng_percent(p, 3);
-	if (whole || dropped)
-		f->tame = false;
-	if (!whole && !error && prng_percent(p, 15 + 25 * f->tame))
+	if (!whole && !error && prng_percent(p, 20))
 		cut(f, p, pkt, l4, len);
 	ip[0] = 0x40 | ihl / 4;
 	ct_put16(ip + 2, ihl + len);
 	ct_put16(ip + 6, prng_percent(p, 50) && !pkt->nr_cuts ? 0x4000 : 0);
 	ip[8] = 64;
-	if (dropped) {
+	/* A rule drops it: what it changed in an existing entry stays, a new one is not made. */
+	if (prng_percent(p, 3)) {
 		ip[8] = CT_LAB_DROP_TTL;
 		ct_note(pkt, " dropped");
 	}
@@ -324,6 +333,7 @@ void ct_segment(const struct ct_segment *s, struct ct_pkt *pkt)
 	pkt->len = IP_OFF + 20 + len;
 	pkt->cut[0] = s->cut;
 	pkt->nr_cuts = s->cut != 0;
+	pkt->lost = s->lost;
 	ct_note(pkt, "port %u flags %02x seq %u ack %u len %zu cut at %zu", s->port, s->flags, s->seq,
 		s->ack, s->len, s->cut);
 	ip[0] = 0x45;

@@ -22,7 +22,6 @@
  * @addr, @port: client 0 and server 1, host order
  * @next:	TCP: next sequence number of each side; SCTP: verification tag
  * @step:	how far the conversation is
- * @tame:	TCP: every segment is as it should be, and inside the window
  */
 struct ct_flow {
 	__u8 proto;
@@ -34,7 +33,6 @@ struct ct_flow {
 	__u8 sack;
 	__u8 step;
 	__u8 fin[2];
-	bool tame;
 	__u32 packets;
 };
 
@@ -45,6 +43,7 @@ struct ct_flow {
  * @side:	who sends it: client 0, server 1
  * @cut:	where to cut it into fragments, @nr_cuts of them: offsets of the IP payload
  * @reversed:	send the last fragment first
+ * @lost:	do not send the last fragment
  */
 struct ct_pkt {
 	__u8 frame[CT_GEN_FRAME];
@@ -53,6 +52,7 @@ struct ct_pkt {
 	size_t cut[CT_GEN_CUTS];
 	unsigned int nr_cuts;
 	bool reversed;
+	bool lost;
 	char what[192];
 };
 
@@ -69,6 +69,7 @@ void ct_flow_packet(struct ct_flow *f, const struct ct_flow *other, struct prng 
  * ct_segment() - one TCP segment of the first client and the first server
  * @words:	of its header, 5 or more: no-operations
  * @cut:	where to cut it, 0: not at all
+ * @lost:	the last fragment is
  */
 struct ct_segment {
 	int side;
@@ -78,6 +79,7 @@ struct ct_segment {
 	__u32 seq, ack;
 	size_t len;
 	size_t cut;
+	bool lost;
 };
 void ct_segment(const struct ct_segment *s, struct ct_pkt *pkt);
 

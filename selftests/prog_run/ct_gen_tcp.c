@@ -59,7 +59,7 @@ static size_t options(struct ct_flow *f, struct prng *p, int dir, int syn, __u8 
 {
 	size_t n = 0;
 
-	if (!f->tame && prng_percent(p, 2)) {
+	if (prng_percent(p, 2)) {
 		/* Noise, with real kinds and lengths likely. */
 		size_t want = prng_range(p, 1, 40);
 
@@ -93,7 +93,7 @@ static size_t options(struct ct_flow *f, struct prng *p, int dir, int syn, __u8 
 			ct_put32(o + 8, prng_u32(p));
 			n = 12;
 		}
-		if (!f->tame && prng_percent(p, 25))
+		if (prng_percent(p, 25))
 			n += sack_option(f, p, dir, o + n, 40 - n);
 	}
 	while (n % 4)
@@ -162,19 +162,6 @@ static __u8 speak(struct ct_flow *f, struct prng *p, int *dir, __u32 *len)
 	return ACK | URG;
 }
 
-/* The same of a conversation in which nothing is lost, repeated or made up. */
-static __u8 speak_tame(struct ct_flow *f, struct prng *p, int *dir, __u32 *len)
-{
-	static const __u8 opening[] = { SYN, SYN | ACK, ACK };
-
-	*len = 0;
-	*dir = f->step < 3 ? f->step == 1 : (int)prng_below(p, 2);
-	if (f->step < 3)
-		return opening[f->step++];
-	*len = prng_percent(p, 80) ? prng_range(p, 1, 1000) : 0;
-	return ACK | (prng_percent(p, 50) ? PSH : 0);
-}
-
 /* What a segment may have wrong; else its sender has gone on by it. */
 static void mistakes(struct ct_flow *f, struct prng *p, int *to, __u8 *with, __u32 *at, __u32 *up_to,
 		     __u32 len, __u32 *room)
@@ -218,14 +205,11 @@ size_t ct_gen_tcp(struct ct_flow *f, struct prng *p, struct ct_pkt *pkt, __u8 *l
 	__u8 flags;
 	int dir, i;
 
-	flags = f->tame ? speak_tame(f, p, &dir, &len) : speak(f, p, &dir, &len);
+	flags = speak(f, p, &dir, &len);
 	seq = f->next[dir];
 	ack = flags & ACK ? f->next[!dir] : 0;
 	win = 65535;
-	if (f->tame)
-		f->next[dir] = seq + len + !!(flags & SYN);
-	else
-		mistakes(f, p, &dir, &flags, &seq, &ack, len, &win);
+	mistakes(f, p, &dir, &flags, &seq, &ack, len, &win);
 
 	memset(l4, 0, 20);
 	hdr = 20 + options(f, p, dir, flags & SYN, l4 + 20);
@@ -239,7 +223,7 @@ size_t ct_gen_tcp(struct ct_flow *f, struct prng *p, struct ct_pkt *pkt, __u8 *l
 	f->win[dir] = win;
 	for (i = 0; i < (int)len; i++)
 		l4[hdr + i] = i;
-	if (!f->tame && prng_percent(p, 1))
+	if (prng_percent(p, 1))
 		l4[12] = prng_below(p, 16) << 4;
 	pkt->side = dir;
 	ct_note(pkt, "tcp %u>%u flags %02x seq %u ack %u win %u doff %u len %u", f->port[dir],

@@ -267,7 +267,7 @@ size_t ct_lab_fragment(const struct ct_pkt *pkt, unsigned int i, __u8 *out)
 {
 	size_t head = IP_OFF + (pkt->frame[IP_OFF] & 15) * 4, from, to;
 
-	if (i > pkt->nr_cuts)
+	if (i > pkt->nr_cuts - pkt->lost)
 		return 0;
 	if (pkt->reversed)
 		i = pkt->nr_cuts - i;
@@ -309,7 +309,7 @@ int ct_lab_ask(struct ct_lab *lab, struct ct_pkt *pkt)
 		if (send_packet(lab, side, part, len))
 			return -errno;
 	/* Of protocol 0 there is no raw socket; to wait would part the two clocks. */
-	if (ip[8] == CT_LAB_DROP_TTL || (!ip[9] && by_raw(lab, side)))
+	if (ip[8] == CT_LAB_DROP_TTL || pkt->lost || (!ip[9] && by_raw(lab, side)))
 		return CT_LAB_LOST;
 	for (;;) {
 		n = read_packet(lab, side, in, sizeof(in), &got);
