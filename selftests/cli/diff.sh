@@ -16,6 +16,8 @@
 #	status RC REGEX | ARGS	ours alone: exit status, and stdout+stderr match
 #	locked ARGS		`iptables ARGS` while somebody else has the lock; ours
 #				may leave the first line of the message out
+#	refused ARGS		`iptables ARGS`, which an older kernel takes still: then ours
+#				alone must refuse it, and the row is a skip
 #	reset			empty both filter tables
 #	tables NAME...		what to compare from here on, default filter
 #	# ...			comment
@@ -208,6 +210,21 @@ ours_alone()
 	fi
 }
 
+newly_refused()
+{
+	if ! legacy iptables "$@" 2>/dev/null; then
+		compare "iptables $*" iptables "$@"
+		return
+	fi
+	resync
+	if bpf iptables "$@" 2>/dev/null; then
+		not_ok "ours refuses: $*"
+		resync
+	else
+		skip "iptables $*" "this kernel's iptables takes it still"
+	fi
+}
+
 under_lock()
 {
 	exec 9>"$dir/lock"
@@ -245,6 +262,9 @@ one_row()
 		compare "$row" iptables-restore "$@" ;;
 	locked)
 		under_lock "$rest" ;;
+	refused)
+		eval "set -- $rest"
+		newly_refused "$@" ;;
 	tables)
 		tables=$rest ;;
 	status)

@@ -19,6 +19,7 @@ need tools iptables-legacy ipset python3 nsenter ethtool taskset
 [ -x "$BPFIPT" ] && [ -x "$BUILD/inject" ] || skip_all "no $BPFIPT or $BUILD/inject"
 [ $# -gt 0 ] || set -- "$SHARED"/rulesets/*.rules
 [ -e "$1" ] || skip_all "no $SHARED/rulesets"
+PACKETS=${PACKETS:-$((SLOW > 1 ? 300 : 1500))}
 
 for file; do
 	name=${file##*/}
@@ -26,7 +27,7 @@ for file; do
 		tap_skip "$name" "this kernel has no ipsets"
 		continue
 	fi
-	"$REPO/tools/verdict-diff" --hook "$HOOK" --packets "${PACKETS:-1500}" --seed "${SEED:-1}" \
+	"$REPO/tools/verdict-diff" --hook "$HOOK" --packets "$PACKETS" --seed "${SEED:-1}" \
 		--reports 1 --shrink 30 --keep "$TMP" "$file" >"$TMP/out" 2>&1
 	rc=$?
 	if grep -q 'cannot be enforced by this hook\|unknown hook' "$TMP/out"; then
