@@ -15,7 +15,8 @@
 #		connections are refused
 #	over	the fillers are reset: there is room again
 #
-# The steps are the same in both worlds, one after the other. What a flood of unassured
+# The steps are the same in both worlds, one after the other; the native one does not depend
+# on our hook, and is gone through at netfilter only. What a flood of unassured
 # entries lets in differs, and is a row of iptables-compat.rst: the kernel looks for a
 # victim in 8 buckets of its hash only.
 
@@ -95,12 +96,12 @@ tell() {
 	read -rt 60 answer <&"${live[0]}"
 	echo "$answer"
 }
-talks() {	# TEXT SECONDS
+talks() {	# TEXT TENTHS
 	local n wrong
 
-	read -r n wrong < <(tell "$2")
-	[ "${n:-0}" -ge $((50 * $2 / SLOW)) ] && [ "$wrong" = 0 ]
-	tap_ok $? "$1: ${n:-no} messages in $2 s, ${wrong:-?} answers wrong"
+	read -r n wrong < <(tell $(($2 / 10)).$(($2 % 10)))
+	[ "${n:-0}" -ge $((5 * $2 / SLOW)) ] && [ "$wrong" = 0 ]
+	tap_ok $? "$1: ${n:-no} messages in $2 tenths of a second, ${wrong:-?} answers wrong"
 }
 
 # full WORLD - packets and entries that a full table has cost so far
@@ -119,6 +120,10 @@ print(sum(int(c[head.index(n)], 16) for c in cpus for n in ("drop", "early_drop"
 # refused WORLD - packets that our table had no room for
 refused() {
 	ns_exec "${NS[$1.r]}" "$BPFIPT" status | awk '$2 == "conntrack-full" { print $3 }'
+}
+# collect WORLD - entries whose time is up go when they are listed; the kernel's own round takes a minute
+collect() {
+	[ "$kernel" = 0 ] || ns_exec "${NS[$1.r]}" cat /proc/net/nf_conntrack >/dev/null
 }
 entries() {
 	if [ "$kernel" = 1 ]; then
@@ -153,7 +158,7 @@ reached() { stack_counts "$1.s" snmp Ip InAddrErrors; }
 # again WORLD - SYNs that the client has repeated, when that took longer than a second
 again() { stack_counts "$1.c" netstat TcpExt TCPSynRetrans; }
 # shellcheck disable=SC2317 # called through busywait
-lets_in() { [ "$(tell new)" = yes ]; }
+lets_in() { collect "$1" && [ "$(tell new)" = yes ]; }
 
 # full_table WORLD - the whole story there
 full_table() {
@@ -166,16 +171,16 @@ full_table() {
 	live_pid=$!
 	PIDS+=("$live_pid")
 	read -rt 20 <&"${live[0]}"
-	talks "$w: before" 1
+	talks "$w: before" 5
 
 	flood_start 60 "$w" -p $PACE
 	# shellcheck disable=SC2317
 	is_full() { [ "$(full "$w")" -gt $((ROOM / 2)) ]; }
 	tap_check "$w: a flood fills the table" busywait 30 is_full
-	talks "$w: during the flood the connection goes on" 3
+	talks "$w: during the flood the connection goes on" 10
 	# ours is read while it changes: what moves meanwhile may be met twice. The kernel counts
 	# an entry before it is refused (__nf_conntrack_alloc()), on each CPU one.
-	n=$(for i in {1..100}; do entries "$w"; done | sort -n | tail -1)
+	n=$(for i in {1..40}; do entries "$w"; done | sort -n | tail -1)
 	[ "$n" -gt $((ROOM / 2)) ] && [ "$n" -le $((kernel ? ROOM + $(nproc) : ROOM * 9 / 8)) ]
 	tap_ok $? "$w: and the table keeps its size: $n entries at most"
 	[ $kernel = 1 ] || tap_same "$w: new connections find room" yes "$(tell new)"
@@ -189,17 +194,17 @@ full_table() {
 			$(($(reached "$w") + $(refused "$w"))) $((new - 2))
 	fi
 	was=$SECONDS
-	tap_check "$w: behind the flood new connections are let in" busywait 120 lets_in
+	tap_check "$w: behind the flood new connections are let in" busywait 120 lets_in "$w"
 	echo "# $w: after $((SECONDS - was)) s"
 
 	# shellcheck disable=SC2317
-	quiet() { [ "$(entries "$w")" = 1 ]; }
+	quiet() { collect "$w" && [ "$(entries "$w")" = 1 ]; }
 	tap_check "$w: nobody but the first connection is left" busywait 120 quiet
 	fillers handshake $((ROOM + SPARE)) >"$TMP/fill"
 	world_inject "$w" "$TMP/fill" "$TMP/$w.rx"
 	tap_same "$w: full of established ones" $ROOM "$(entries "$w")"
 	tap_same "$w: the last to come was refused" "" "$(awk -v n=$((3 * (ROOM + SPARE) - 2)) '$1 >= n' "$TMP/$w.rx")"
-	talks "$w: full of others, the connection goes on" 2
+	talks "$w: full of others, the connection goes on" 10
 	before=$(full "$w")
 	was=$(new_packets "$w") repeated=$(again "$w")
 	tap_same "$w: a new one is refused" no "$(tell new)"
@@ -215,9 +220,9 @@ full_table() {
 	fillers reset $((ROOM + SPARE)) >"$TMP/fill"
 	world_inject "$w" "$TMP/fill" "$TMP/rx"
 	was=$SECONDS
-	tap_check "$w: when they have ended new ones are let in" busywait 120 lets_in
+	tap_check "$w: when they have ended new ones are let in" busywait 120 lets_in "$w"
 	echo "# $w: after $((SECONDS - was)) s"
-	talks "$w: and the first one is still there" 1
+	talks "$w: and the first one is still there" 5
 	eval "exec ${live[1]}>&-"
 	wait $live_pid
 	tap_ok $? "$w: and was never reset"
@@ -227,7 +232,7 @@ full_table() {
 defer eval "echo $old_max >$MAX"
 both_ip route add 10.8.0.0/16 via 10.1.0.2 dev eth0
 for w in ref dut; do
-	ns_write "${NS[$w.r]}" net/netfilter/nf_conntrack_udp_timeout 2 net/netfilter/nf_conntrack_tcp_timeout_close 1
+	ns_write "${NS[$w.r]}" net/netfilter/nf_conntrack_udp_timeout 1 net/netfilter/nf_conntrack_tcp_timeout_close 1
 done
 bpf_clean >/dev/null
 size=(--conntrack-max "$ROOM")
@@ -243,6 +248,6 @@ both_restore <<-END
 	-A FORWARD -m conntrack --ctstate NEW -j ACCEPT
 	COMMIT
 END
-full_table ref
+[ "$HOOK" != netfilter ] || full_table ref
 full_table dut
 tap_done
