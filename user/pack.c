@@ -64,18 +64,31 @@ struct pack_rule {
 	__u64 bytes;
 };
 
-/* Words of a rule: more than the longest entry, whose length is 16 bits, has. */
-#define RULE_WORDS	(sizeof(struct pack_rule) / 8)
-#define MOST_WORDS	(RULE_WORDS + 0x10000 / 8)
+/* Words of a rule before its entry's. */
+#define HEAD_WORDS	(sizeof(struct pack_rule) / 8)
 
 /*
- * struct prior - the rule before, as words
- * @n: how many it has
+ * struct words - a rule as words
+ * @entry: those behind the head
+ * @n: how many there are in all; 0: no rule
  */
-struct prior {
-	__u64 word[MOST_WORDS];
+struct words {
+	__u64 head[HEAD_WORDS];
+	const char *entry;
 	size_t n;
 };
+
+static __u64 word_of(const struct words *w, size_t i)
+{
+	__u64 word;
+
+	if (i >= w->n)
+		return 0;
+	if (i < HEAD_WORDS)
+		return w->head[i];
+	memcpy(&word, w->entry + (i - HEAD_WORDS) * 8, sizeof(word));
+	return word;
+}
 
 _Static_assert(sizeof(struct pack_hdr) == 32, "pack_hdr has no holes");
 _Static_assert(sizeof(struct pack_chain) == 64, "pack_chain has no holes");
@@ -109,14 +122,14 @@ static size_t nr_masks(size_t words)
 	return (words + 63) / 64;
 }
 
-/* @n words of a rule at @word, as what differs from @prior. Return: the end. */
-static char *put_words(char *to, struct prior *prior, const __u64 *word, size_t n)
+/* A rule as what differs from @prior. Return: the end. */
+static char *put_words(char *to, const struct words *prior, const struct words *w)
 {
 	char *mask_at = NULL;
 	__u64 mask = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		__u64 x = word[i] ^ (i < prior->n ? prior->word[i] : 0);
+	for (size_t i = 0; i < w->n; i++) {
+		__u64 x = word_of(w, i) ^ word_of(prior, i);
 
 		if (i % 64 == 0) {
 			mask_at = to;
@@ -128,16 +141,14 @@ static char *put_words(char *to, struct prior *prior, const __u64 *word, size_t 
 			to = mempcpy(to, &x, sizeof(x));
 		}
 		memcpy(mask_at, &mask, sizeof(mask));
-		prior->word[i] = word[i];
 	}
-	prior->n = n;
 	return to;
 }
 
-static char *put_rule(char *to, struct prior *prior, const struct rule *r)
+/* @prior becomes this rule. */
+static char *put_rule(char *to, struct words *prior, const struct rule *r)
 {
 	size_t bytes = r->entry->next_offset;
-	__u64 word[MOST_WORDS];
 	struct pack_rule pr = {
 		.flags = r->no_target ? PACK_NO_TARGET : 0,
 		.slot = r->slot,
@@ -146,10 +157,12 @@ static char *put_rule(char *to, struct prior *prior, const struct rule *r)
 		.packets = r->packets,
 		.bytes = r->bytes,
 	};
+	struct words w = { .entry = (const char *)r->entry, .n = HEAD_WORDS + bytes / 8 };
 
-	memcpy(word, &pr, sizeof(pr));
-	memcpy(word + RULE_WORDS, r->entry, bytes);
-	return put_words(to, prior, word, RULE_WORDS + bytes / 8);
+	memcpy(w.head, &pr, sizeof(pr));
+	to = put_words(to, prior, &w);
+	*prior = w;
+	return to;
 }
 
 /**
@@ -163,7 +176,7 @@ static char *put_rule(char *to, struct prior *prior, const struct rule *r)
 int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
 {
 	struct pack_hdr hdr = { .magic = PACK_MAGIC, .version = PACK_VERSION };
-	struct prior *prior = malloc(sizeof(*prior));
+	struct words prior = { .n = 0 };
 	size_t most = sizeof(hdr) + sizeof(__u64);
 	__u64 entries = 0;
 	char *block, *p;
@@ -174,7 +187,7 @@ int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
 		rs->chains[i]->index = i;
 		most += sizeof(struct pack_chain);
 		for (size_t j = 0; j < c->nr_rules; j++) {
-			size_t words = RULE_WORDS + c->rules[j]->entry->next_offset / 8;
+			size_t words = HEAD_WORDS + c->rules[j]->entry->next_offset / 8;
 
 			entries += c->rules[j]->entry->next_offset;
 			most += 8 * (words + nr_masks(words));
@@ -186,12 +199,8 @@ int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
 	most += rs->nr_named * sizeof(*rs->named);
 
 	block = malloc(most);
-	if (!block || !prior) {
-		free(prior);
-		free(block);
+	if (!block)
 		return -ENOMEM;
-	}
-	prior->n = 0;
 	p = mempcpy(block + sizeof(hdr), &entries, sizeof(entries));
 	for (size_t i = 0; i < rs->nr_chains; i++) {
 		const struct chain *c = rs->chains[i];
@@ -208,10 +217,9 @@ int ruleset_pack(const struct ruleset *rs, void **bytes, size_t *len)
 	}
 	for (size_t i = 0; i < rs->nr_chains; i++)
 		for (size_t j = 0; j < rs->chains[i]->nr_rules; j++)
-			p = put_rule(p, prior, rs->chains[i]->rules[j]);
+			p = put_rule(p, &prior, rs->chains[i]->rules[j]);
 	if (rs->nr_named)
 		p = mempcpy(p, rs->named, rs->nr_named * sizeof(*rs->named));
-	free(prior);
 	hdr.bytes = p - block;
 	hdr.sum = sum_of(block + sizeof(hdr), hdr.bytes - sizeof(hdr));
 	memcpy(block, &hdr, sizeof(hdr));
@@ -324,31 +332,18 @@ static bool valid_head(const struct pack_rule *pr, const struct ruleset *rs)
 	       (pr->jump == NO_JUMP || (pr->jump >= NR_HOOKS && pr->jump < rs->nr_chains));
 }
 
-/* The next rule's words, over those of the one before; the length is in the first ones. */
-static bool take_words(struct cursor *cur, struct prior *prior, const struct ruleset *rs)
+/* Word @i of the next rule, @mask being that of its 64. */
+static bool take_word(struct cursor *cur, const struct words *prior, size_t i, __u64 *mask,
+		      __u64 *word)
 {
-	size_t n = RULE_WORDS;
-	__u64 mask = 0;
+	__u64 x = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		__u64 x = 0;
-
-		if (i % 64 == 0 && !take(cur, &mask, sizeof(mask)))
-			return false;
-		if (mask >> i % 64 & 1 && !take(cur, &x, sizeof(x)))
-			return false;
-		prior->word[i] = i < prior->n ? prior->word[i] ^ x : x;
-		if (i == RULE_WORDS - 1) {
-			struct pack_rule pr;
-
-			memcpy(&pr, prior->word, sizeof(pr));
-			if (!valid_head(&pr, rs))
-				return false;
-			n += pr.entry_bytes / 8;
-		}
-	}
-	prior->n = n;
-	return !(n % 64 && mask >> n % 64);
+	if (i % 64 == 0 && !take(cur, mask, sizeof(*mask)))
+		return false;
+	if (*mask >> i % 64 & 1 && !take(cur, &x, sizeof(x)))
+		return false;
+	*word = word_of(prior, i) ^ x;
+	return true;
 }
 
 /* struct room - what is left of the ruleset's block */
@@ -357,20 +352,35 @@ struct room {
 	size_t left;
 };
 
-/* The next rule, which is made in @room. */
-static bool unpack_rule(struct ruleset *rs, struct chain *c, struct prior *prior,
+/* The next rule, which is made in @room; @prior becomes it. */
+static bool unpack_rule(struct ruleset *rs, struct chain *c, struct words *prior,
 			struct cursor *cur, struct room *room)
 {
 	struct rule *r = (void *)room->p;
+	char *entry = (char *)(r + 1);
 	struct pack_rule pr;
+	struct words w;
+	__u64 mask = 0;
 
-	if (!take_words(cur, prior, rs))
+	for (size_t i = 0; i < HEAD_WORDS; i++)
+		if (!take_word(cur, prior, i, &mask, &w.head[i]))
+			return false;
+	memcpy(&pr, w.head, sizeof(pr));
+	if (!valid_head(&pr, rs) || room->left < sizeof(*r) + pr.entry_bytes)
 		return false;
-	memcpy(&pr, prior->word, sizeof(pr));
-	if (room->left < sizeof(*r) + pr.entry_bytes)
+	w.entry = entry;
+	w.n = HEAD_WORDS + pr.entry_bytes / 8;
+	for (size_t i = HEAD_WORDS; i < w.n; i++) {
+		__u64 word;
+
+		if (!take_word(cur, prior, i, &mask, &word))
+			return false;
+		memcpy(entry + (i - HEAD_WORDS) * 8, &word, sizeof(word));
+	}
+	if (w.n % 64 && mask >> w.n % 64)
 		return false;
 	*r = (struct rule){
-		.entry = (void *)(r + 1),
+		.entry = (void *)entry,
 		.jump = pr.jump == NO_JUMP ? NULL : rs->chains[pr.jump],
 		.no_target = pr.flags & PACK_NO_TARGET,
 		.in_block = true,
@@ -378,7 +388,7 @@ static bool unpack_rule(struct ruleset *rs, struct chain *c, struct prior *prior
 		.packets = pr.packets,
 		.bytes = pr.bytes,
 	};
-	memcpy(r->entry, prior->word + RULE_WORDS, pr.entry_bytes);
+	*prior = w;
 	room->p += sizeof(*r) + pr.entry_bytes;
 	room->left -= sizeof(*r) + pr.entry_bytes;
 	c->rules[c->nr_rules++] = r;
@@ -388,15 +398,12 @@ static bool unpack_rule(struct ruleset *rs, struct chain *c, struct prior *prior
 /* Every chain's rules, whose entries have @bytes in all. Return: 0 or -errno. */
 static int unpack_rules(struct ruleset *rs, size_t nr_rules, __u64 bytes, struct cursor *cur)
 {
-	struct prior *prior = malloc(sizeof(*prior));
+	struct words prior = { .n = 0 };
 	struct room room = { .left = nr_rules * sizeof(struct rule) + bytes };
-	int err = 0;
+	int err;
 
 	rs->block = room.p = malloc(room.left + 1);
-	if (!prior || !room.p)
-		err = -ENOMEM;
-	else
-		prior->n = 0;
+	err = room.p ? 0 : -ENOMEM;
 	for (size_t i = 0; i < rs->nr_chains && !err; i++) {
 		struct chain *c = rs->chains[i];
 		size_t n = c->index;
@@ -407,10 +414,9 @@ static int unpack_rules(struct ruleset *rs, size_t nr_rules, __u64 bytes, struct
 			err = chain_reserve(c, n);
 		nr_rules -= n;
 		while (!err && n--)
-			if (!unpack_rule(rs, c, prior, cur, &room))
+			if (!unpack_rule(rs, c, &prior, cur, &room))
 				err = -EBADMSG;
 	}
-	free(prior);
 	return err ?: nr_rules || room.left ? -EBADMSG : 0;
 }
 
