@@ -27,7 +27,7 @@ int counters_read(const struct generation *gen, __u32 n, struct fw_counter *sum)
 	if (!c)
 		return -errno;
 	memset(sum, 0, n * sizeof(*sum));
-	for (__u32 rows = counters_rows(); rows--; c += gen->tier.nr_counters) {
+	for (__u32 rows = gen->rows; rows--; c += gen->tier.nr_counters) {
 		for (__u32 i = 0; i < n; i++) {
 			sum[i].packets += __atomic_load_n(&c[i].packets, __ATOMIC_RELAXED);
 			sum[i].bytes += __atomic_load_n(&c[i].bytes, __ATOMIC_RELAXED);
@@ -47,7 +47,7 @@ __u32 counters_rows(void)
  */
 int counters_carry(const struct generation *from, const struct generation *to)
 {
-	__u32 n = from->tier.nr_counters, base = to->tier.nr_counters * (counters_rows() - 1);
+	__u32 n = from->tier.nr_counters, base = to->tier.nr_counters * (to->rows - 1);
 	struct fw_counter *sum = calloc(n, sizeof(*sum));
 	int err = sum ? counters_read(from, n, sum) : -ENOMEM;
 

@@ -3,9 +3,9 @@
  * generation.c - a pinned generation: opened, mapped as far as it is used, closed
  *
  * A command on a few rules needs two maps, and of the image two slots of eight. Mapping a
- * map costs half a microsecond a page, and again when it goes, and each pin that is looked
- * up as much as a rule: so a slot is mapped when it is asked for, one that is only to be
- * looked at no farther than need be, and programs are opened by those who attach them.
+ * map costs a microsecond a page, and each pin that is looked up as much as a rule: so a
+ * slot is mapped when it is asked for and no farther than its image reaches, and programs
+ * are opened by those who attach them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,8 +19,6 @@
 #include "../progs/abi/ct.h"
 #include "cmd.h"
 
-#define HEAD_BYTES	16384	/* of a slot that is only looked at */
-
 /* struct part - what is mapped of a slot; @p is NULL: nothing */
 struct part {
 	char *p;
@@ -29,12 +27,11 @@ struct part {
 
 /*
  * struct gen_maps - what is mapped of a generation
- * @head, @whole, @rules: by slot; a slot may have all of them
+ * @tables, @rules: by slot
  * @counters:	all rows, @counters_len bytes; NULL: not mapped yet
  */
 struct gen_maps {
-	struct part head[IMG_MAX_SLOTS];
-	struct part whole[IMG_MAX_SLOTS];
+	struct part tables[IMG_MAX_SLOTS];
 	struct part rules[IMG_MAX_SLOTS];
 	const struct fw_counter *counters;
 	size_t counters_len;
@@ -67,26 +64,44 @@ static void unmap(struct part *part)
 		munmap(part->p, part->len);
 }
 
-static int map_image(struct generation *gen, size_t *bytes)
+static int map_image(struct generation *gen)
 {
-	struct bpf_map_info info;
-	int err = map_info(gen->image_fd, &info);
 	void *p;
 
-	if (err)
-		return err;
-	*bytes = info.value_size;
 	gen->maps = calloc(1, sizeof(*gen->maps));
 	if (!gen->maps)
 		return -ENOMEM;
-	p = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, gen->image_fd, 0);
+	p = mmap(NULL, sizeof(*gen->map), PROT_READ | PROT_WRITE, MAP_SHARED, gen->image_fd, 0);
 	if (p == MAP_FAILED)
 		return -errno;
 	gen->map = p;
-	err = map_info(gen->counters_fd, &info);
-	if (!err)
-		gen->tier.nr_counters = info.max_entries / counters_rows();
-	return err;
+	return 0;
+}
+
+/* The sizes that the map's head says, when the maps have them. Return: 0 or -errno. */
+static int read_tier(struct generation *gen)
+{
+	const struct img_map *map = gen->map;
+	struct tier *t = &gen->tier;
+	struct bpf_map_info image, counters;
+	int err = map_info(gen->image_fd, &image) ?: map_info(gen->counters_fd, &counters);
+
+	if (err)
+		return err;
+	*t = (struct tier){
+		.table_words = map->table_words,
+		.rules_words = map->rules_words,
+		.nr_counters = map->nr_counters,
+		.features = map->features,
+		.ct_max = map->ct_max ?: CT_DEFAULT_ENTRIES,
+	};
+	if (!map->abi)		/* being made: loader.c */
+		return 0;
+	if (map->abi != IMG_ABI || image_bytes(t) != image.value_size || !t->nr_counters ||
+	    counters.max_entries % t->nr_counters)
+		return -EBADMSG;
+	gen->rows = counters.max_entries / t->nr_counters;
+	return 0;
 }
 
 /*
@@ -112,11 +127,20 @@ static char *map_part(const struct generation *gen, __u32 slot, __u32 word, size
 	return part->p + before;
 }
 
-/* slot_at() - first word of a slot of the image map */
-__u32 *slot_at(const struct generation *gen, __u32 slot)
+/* slot_at() - the first @words of a slot's tables, no longer where they were before */
+__u32 *slot_at(const struct generation *gen, __u32 slot, size_t words)
 {
-	return (__u32 *)map_part(gen, slot, 0, gen->tier.table_words * 4ull,
-				 &gen->maps->whole[slot]);
+	return (__u32 *)map_part(gen, slot, 0, words * 4, &gen->maps->tables[slot]);
+}
+
+/* slot_used() - words of the image in a slot, no more than fit, no fewer than a header's */
+size_t slot_used(const struct generation *gen, __u32 slot)
+{
+	__u32 used = __atomic_load_n(&gen->map->used[slot], __ATOMIC_RELAXED);
+
+	if (used > gen->tier.table_words)
+		used = gen->tier.table_words;
+	return used < sizeof(struct img_hdr) / 4 ? sizeof(struct img_hdr) / 4 : used;
 }
 
 /* rules_at() - the first @bytes of a slot's rules, no longer where they were before */
@@ -125,22 +149,11 @@ char *rules_at(const struct generation *gen, __u32 slot, size_t bytes)
 	return map_part(gen, slot, tier_rules(&gen->tier, slot), bytes, &gen->maps->rules[slot]);
 }
 
-/* slot_tables() - the same; only the image's tables, h->words, may be looked at */
-const struct img_hdr *slot_tables(const struct generation *gen, __u32 slot)
-{
-	const struct img_hdr *h;
-
-	if (gen->maps->whole[slot].p || gen->tier.table_words * 4ull <= HEAD_BYTES)
-		return (const void *)slot_at(gen, slot);
-	h = (const void *)map_part(gen, slot, 0, HEAD_BYTES, &gen->maps->head[slot]);
-	return h->words <= HEAD_BYTES / 4 ? h : (const void *)slot_at(gen, slot);
-}
-
 /* generation_counters() - all rows of counters; NULL with errno: they cannot be mapped */
 const struct fw_counter *generation_counters(const struct generation *gen)
 {
 	struct gen_maps *m = gen->maps;
-	size_t len = sizeof(*m->counters) * gen->tier.nr_counters * counters_rows();
+	size_t len = sizeof(*m->counters) * gen->tier.nr_counters * gen->rows;
 	void *p;
 
 	if (m->counters)
@@ -159,7 +172,6 @@ const struct fw_counter *generation_counters(const struct generation *gen)
  */
 int generation_open(struct instance *in, int number, struct generation *gen)
 {
-	size_t bytes = 0;
 	int err;
 
 	*gen = (struct generation){ .number = number };
@@ -171,17 +183,9 @@ int generation_open(struct instance *in, int number, struct generation *gen)
 		err = gen->image_fd < 0 ? gen->image_fd : gen->counters_fd;
 		goto out;
 	}
-	err = map_image(gen, &bytes);
-	if (!err && gen->map->abi && gen->map->abi != IMG_ABI)
-		err = -EBADMSG;
-	if (!err) {
-		gen->tier.table_words = gen->map->table_words;
-		gen->tier.rules_words = gen->map->rules_words;
-		gen->tier.features = gen->map->features;
-		if (gen->map->abi && image_bytes(&gen->tier) != bytes)
-			err = -EBADMSG;
-		gen->tier.ct_max = gen->map->ct_max ?: CT_DEFAULT_ENTRIES;
-	}
+	err = map_image(gen);
+	if (!err)
+		err = read_tier(gen);
 out:
 	if (err)
 		generation_close(gen);
@@ -223,14 +227,13 @@ void generation_close(struct generation *gen)
 	struct gen_maps *m = gen->maps;
 
 	for (int i = 0; m && i < IMG_MAX_SLOTS; i++) {
-		unmap(&m->head[i]);
-		unmap(&m->whole[i]);
+		unmap(&m->tables[i]);
 		unmap(&m->rules[i]);
 	}
 	if (m && m->counters)
 		munmap((void *)m->counters, m->counters_len);
 	if (gen->map)
-		munmap(gen->map, page_size());
+		munmap(gen->map, sizeof(*gen->map));
 	free(m);
 	gen->maps = NULL;
 	gen->map = NULL;

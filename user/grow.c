@@ -46,12 +46,13 @@ static void copy_active(const struct generation *from, struct generation *to)
 
 	if (!src)
 		return;
-	w = slot_at(to, 0);
+	w = slot_at(to, 0, src->words);
 	h = (void *)w;
 	memcpy(w, src, src->words * 4ull);
 	memcpy(rules_at(to, 0, src->rules_bytes), rules_at(from, slot, src->rules_bytes),
 	       src->rules_bytes);
 	h->rules = tier_rules(&to->tier, 0);
+	to->map->used[0] = src->words;
 	to->map->native = from->map->native;
 	__atomic_store_n(&to->map->active, 0, __ATOMIC_RELEASE);
 }
@@ -79,9 +80,14 @@ int instance_grow(struct instance *in, const struct tier *need)
 		t.nr_counters = need->nr_counters;
 	t.features |= need->features;
 
+	old.map->others = true;
+	fault_step();
 	err = generation_create(in, old.number + 1, &t, &old, &new);
-	if (err)
+	if (err) {
+		old.map->others = false;
 		return err;
+	}
+	new.map->others = true;
 	fault_step();
 	copy_active(&old, &new);
 	fault_step();
@@ -102,6 +108,7 @@ int instance_grow(struct instance *in, const struct tier *need)
 		if (snprintf(path, sizeof(path), "%s/g%d", in->dir, old.number) < (int)sizeof(path))
 			pins_remove(path);
 		generation_close(&old);
+		new.map->others = false;
 	} else {
 		/* Links that stay with @new are instance_recover()'s, who sees its pins. */
 		if (!attach_all(in, &old, ifs, n, false) &&
@@ -118,11 +125,14 @@ int instance_recover(struct instance *in)
 {
 	bool found = false;
 	struct dirent *de;
-	DIR *d = opendir(in->dir);
 	struct iface *ifs;
 	size_t n;
 	int err;
+	DIR *d;
 
+	if (!in->gen.map->others)
+		return 0;
+	d = opendir(in->dir);
 	if (!d)
 		return -errno;
 	while ((de = readdir(d))) {
@@ -133,6 +143,7 @@ int instance_recover(struct instance *in)
 	}
 	if (!found) {
 		closedir(d);
+		in->gen.map->others = false;
 		return 0;
 	}
 	err = ifaces_list(&ifs, &n);
@@ -151,5 +162,7 @@ int instance_recover(struct instance *in)
 		pins_remove(path);
 	}
 	closedir(d);
+	if (!err)
+		in->gen.map->others = false;
 	return err;
 }

@@ -97,6 +97,7 @@ enum gen_fd {
  * struct generation - loaded programs and their maps
  * @map:	start of the image map, mmapped; slots are by slot_at()
  * @maps:	of generation.c
+ * @rows:	of counters: one per CPU, and one for what was carried over
  * @fd:		by enum gen_fd, see generation_programs(); negative: not open
  */
 struct generation {
@@ -104,6 +105,7 @@ struct generation {
 	struct tier tier;
 	struct img_map *map;
 	struct gen_maps *maps;
+	__u32 rows;
 	int image_fd;
 	int counters_fd;
 	int fd[NR_GEN_FDS];
@@ -145,9 +147,9 @@ int generation_open(struct instance *in, int number, struct generation *gen);
 void generation_programs(const struct instance *in, struct generation *gen);
 void generation_close(struct generation *gen);
 const struct fw_counter *generation_counters(const struct generation *gen);
-__u32 *slot_at(const struct generation *gen, __u32 slot);
+__u32 *slot_at(const struct generation *gen, __u32 slot, size_t words);
+size_t slot_used(const struct generation *gen, __u32 slot);
 char *rules_at(const struct generation *gen, __u32 slot, size_t bytes);
-const struct img_hdr *slot_tables(const struct generation *gen, __u32 slot);
 __u64 image_bytes(const struct tier *t);	/* of the map's value */
 
 /*
@@ -285,7 +287,7 @@ struct live {
 	bool reused;
 };
 
-struct live live_images(const struct generation *gen);
+struct live live_images(const struct generation *gen, const struct ruleset *rs);
 __u32 counter_slots_used(const struct ruleset *rs);
 int counter_slots_assign(const struct generation *gen, struct live *live, struct ruleset *rs);
 int idle_slot(struct generation *gen);
@@ -305,7 +307,7 @@ bool active_same(const struct generation *gen, struct image_stamp stamp);
 /* counters.c */
 int counters_read(const struct generation *gen, __u32 n, struct fw_counter *sum);
 int counters_carry(const struct generation *from, const struct generation *to);
-__u32 counters_rows(void);	/* one per CPU, and one for what was carried over */
+__u32 counters_rows(void);	/* that a new map is to have, see struct generation */
 
 /*
  * instance_init() - make an instance in this namespace

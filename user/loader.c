@@ -300,9 +300,11 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 		return err;
 	}
 	gen->tier = *tier;
+	gen->rows = counters_rows();
 	gen->map->abi = IMG_ABI;
 	gen->map->table_words = tier->table_words;
 	gen->map->rules_words = tier->rules_words;
+	gen->map->nr_counters = tier->nr_counters;
 	gen->map->mode = in->mode;
 	gen->map->features = tier->features;
 	gen->map->ct_max = tier->ct_max;

@@ -55,23 +55,26 @@ __u32 active_slot(const struct generation *gen)
 /* active_image() - header of the image in force, or NULL: nothing published yet */
 const struct img_hdr *active_image(const struct generation *gen)
 {
-	const struct img_hdr *h = (void *)slot_at(gen, active_slot(gen));
+	__u32 slot = active_slot(gen);
+	const struct img_hdr *h = (void *)slot_at(gen, slot, slot_used(gen, slot));
 
 	return h->magic == IMG_MAGIC && h->abi == IMG_ABI ? h : NULL;
 }
 
 int active_verify(const struct generation *gen)
 {
-	const struct img_hdr *h = active_image(gen);
+	__u32 slot = active_slot(gen);
+	size_t used = slot_used(gen, slot);
+	const __u32 *word = slot_at(gen, slot, used);
 
-	if (!h || h->nr_slots > gen->tier.nr_counters)
+	if (((const struct img_hdr *)word)->nr_slots > gen->tier.nr_counters)
 		return -EBADMSG;
-	return image_verify((const __u32 *)h, gen->tier.table_words);
+	return image_verify(word, used);
 }
 
 struct image_stamp active_stamp(const struct generation *gen)
 {
-	const struct img_hdr *h = (const void *)slot_at(gen, active_slot(gen));
+	const struct img_hdr *h = (const void *)slot_at(gen, active_slot(gen), sizeof(*h) / 4);
 
 	return (struct image_stamp){
 		.active = __atomic_load_n(&gen->map->active, __ATOMIC_ACQUIRE),
@@ -199,7 +202,7 @@ static int draft_make(const struct instance *in, struct ruleset *rs, bool whole,
 	memset(d, 0, sizeof(*d));
 	err->msg[0] = 0;
 	if (in && active_image(&in->gen))
-		live = live_images(&in->gen);
+		live = live_images(&in->gen, rs);
 	ret = ifaces_list(&d->ifs, &d->nr_ifs);
 	if (!ret)
 		ret = counter_slots_assign(in ? &in->gen : NULL, &live, rs);
@@ -340,10 +343,11 @@ static int publish(struct generation *gen, const struct image *img, const void *
 		idle = idle_slot(gen);
 	if (idle < 0)
 		return idle;
-	w = slot_at(gen, idle);
+	w = slot_at(gen, idle, img->words);
 	h = (void *)w;
 	fault_step();
 	h->magic = 0;
+	gen->map->used[idle] = img->words;
 	memcpy(rules_at(gen, idle, rules_bytes), rules, rules_bytes);
 	fault_step();
 	memcpy(w + 1, img->word + 1, (img->words - 1) * 4);

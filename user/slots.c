@@ -30,18 +30,29 @@ __u32 counter_slots_used(const struct ruleset *rs)
 	return max + 1;
 }
 
-struct live live_images(const struct generation *gen)
+/* Has @rs a rule that the image in force has not? */
+static bool any_new(const struct ruleset *rs)
+{
+	for (size_t c = 0; c < rs->nr_chains; c++)
+		for (size_t r = 0; r < rs->chains[c]->nr_rules; r++)
+			if (!rs->chains[c]->rules[r]->slot)
+				return true;
+	return false;
+}
+
+/* Earlier images are asked for what new rules may not be given: none if there are none. */
+struct live live_images(const struct generation *gen, const struct ruleset *rs)
 {
 	struct live l = { .image = { active_image(gen) }, .nr = 1 };
 
-	for (__u32 s = 0; s < tier_slots(&gen->tier); s++) {
+	for (__u32 s = 0; any_new(rs) && s < tier_slots(&gen->tier); s++) {
 		const struct img_hdr *h;
 
 		if (s == active_slot(gen) || grace_over(gen->map->retired[s]))
 			continue;
-		h = slot_tables(gen, s);
+		h = (const void *)slot_at(gen, s, slot_used(gen, s));
 		if (h->magic == IMG_MAGIC && h->abi == IMG_ABI &&
-		    h->words <= gen->tier.table_words &&
+		    h->words <= slot_used(gen, s) &&
 		    h->actions + h->nr_positions * (__u64)(sizeof(struct img_action) / 4) <=
 		    h->words)
 			l.image[l.nr++] = h;
@@ -182,6 +193,8 @@ int counter_slots_assign(const struct generation *gen, struct live *live, struct
 	int err = 0;
 	long lack;
 
+	if (!any_new(rs))
+		return 0;
 	if (live->nr && gen->tier.nr_counters > total)
 		total = gen->tier.nr_counters;
 	for (size_t c = 0; c < rs->nr_chains; c++)

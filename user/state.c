@@ -89,14 +89,33 @@ static int rows(struct ruleset *rs, bool *used, __u32 born, struct lower_err *er
 	return 0;
 }
 
+/* Is there a match that remembers, and has no row yet? */
+static bool any_lacks(const struct ruleset *rs)
+{
+	for (size_t c = 0; c < rs->nr_chains; c++) {
+		for (size_t r = 0; r < rs->chains[c]->nr_rules; r++) {
+			rule_for_each_match(m, rs->chains[c]->rules[r]) {
+				const struct match_state *s = match_state(m);
+
+				if (s && !s->born)
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
 /** states_assign() - see state.h */
 int states_assign(struct ruleset *rs, const struct img_hdr *const *live, __u32 nr,
 		  struct lower_err *err)
 {
 	__u32 born = nr ? live[0]->generation + 1 : 1;
-	bool *used = calloc(LATE_STATES, sizeof(*used));
+	bool *used;
 	int ret;
 
+	if (!any_lacks(rs))
+		return 0;
+	used = calloc(LATE_STATES, sizeof(*used));
 	if (!used)
 		return -ENOMEM;
 	for (__u32 i = 0; i < nr; i++)

@@ -76,7 +76,7 @@
 #include "packet.h"
 
 #define IMG_MAGIC	0x49465042u	/* "BPFI" */
-#define IMG_ABI		5u
+#define IMG_ABI		6u
 
 /* Hard limits: beyond them a rule is refused, never dropped. */
 #define IMG_MAX_POSITIONS	(64 * 64 * 64)
@@ -85,6 +85,7 @@
 #define IMG_MAX_DEPTH		256	/* nested jumps */
 #define IMG_MAX_PROBE		64	/* slots looked at in a hash table */
 #define IMG_MAX_SLOTS		8
+#define IMG_MAP_BYTES		4096	/* before the first slot: whole pages are mapped */
 #define IMG_SLACK		128	/* bytes behind what a mask can reach, see img_record() */
 #define DELTA_POSITIONS		64	/* positions of a delta, and rows kept free for them */
 
@@ -98,25 +99,33 @@
  * tables is the rules, and if need be room that nothing else uses.
  * @active:	slot in force
  * @abi:	IMG_ABI
+ * @mode:	enum fw_mode of the instance, user space only
  * @table_words: words per slot, all slots the same
  * @rules_words: words of a slot's rules in their binary form, user space only
- * @mode:	enum fw_mode of the instance, user space only
+ * @nr_counters: counter slots of one CPU, user space only
  * @features:	IMG_F_* that the loaded programs hold, user space only
  * @native:	NATIVE_* parts of the nftables table (user/nft.c), user space only
  * @ct_max:	entries that conntrack has room for, user space only
  * @retired:	by slot, which grace period must end before it is written again (grace.c),
  *		user space only
+ * @others:	there may be other generations: a growth is under way, or was (grow.c), user
+ *		space only
+ * @used:	by slot, words of the image in it: how much of it to map, user space only
  */
 struct img_map {
 	__u32 active;
-	__u32 abi;
+	__u16 abi;
+	__u16 mode;
 	__u32 table_words;
 	__u32 rules_words;
-	__u32 mode;
+	__u32 nr_counters;
 	__u32 features;
 	__u32 native;
 	__u32 ct_max;
 	__u32 retired[IMG_MAX_SLOTS];
+	__u32 used[IMG_MAX_SLOTS];
+	__u32 others;
+	__u8  pad[IMG_MAP_BYTES - 100];
 };
 
 /* A built-in chain as its hook sees it. */
@@ -353,7 +362,7 @@ struct img_late {
 	__u32 data[];
 };
 
-_Static_assert(sizeof(struct img_map) == 64, "img_map is one cache line");
+_Static_assert(sizeof(struct img_map) == IMG_MAP_BYTES, "img_map");
 _Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 4 * NR_PARTS + 14), "img_hdr");
 _Static_assert(sizeof(struct img_part) == 16, "img_part");
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");

@@ -293,7 +293,7 @@ static bool images(struct bench *b, unsigned int n, unsigned int *accepted)
 				   prng_percent(&b->rnd, 30) ? prng_u32(&b->rnd) :
 				   word[at] ^ 1u << prng_below(&b->rnd, 32);
 		}
-		if (!image_verify(word, b->in->gen.tier.table_words)) {
+		if (!image_verify(word, words)) {
 			++*accepted;
 			if (*accepted % 8 == 0)
 				image_dump(null, word, true);

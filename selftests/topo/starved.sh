@@ -155,7 +155,7 @@ damage() {
 		m = mmap.mmap(fd, 4096)
 		active, _, words = struct.unpack_from("=III", m, 0)
 		m.close()
-		at = 64 + (active * words + int(sys.argv[2])) * 4
+		at = 4096 + (active * words + int(sys.argv[2])) * 4
 		m = mmap.mmap(fd, (at + 4 + 4095) // 4096 * 4096)
 		old, = struct.unpack_from("=I", m, at)
 		struct.pack_into("=I", m, at, int(sys.argv[3], 0))
