@@ -41,16 +41,11 @@ static int event_cmp(const void *a, const void *b)
 #define DIGIT_BITS	11
 #define DIGITS		(1u << DIGIT_BITS)
 
-/* Sorts by key: qsort for few, else an LSD radix sort that skips constant digits. */
-static int event_sort(__u64 **evp, size_t n)
+/* LSD radix sort by key, which skips constant digits. */
+static __attribute__((noinline)) int event_radix(__u64 **evp, size_t n)
 {
-	__u64 *from = *evp, *to;
+	__u64 *from = *evp, *to = malloc(n * sizeof(*to));
 
-	if (n < 1024) {
-		qsort(from, n, sizeof(*from), event_cmp);
-		return 0;
-	}
-	to = malloc(n * sizeof(*to));
 	if (!to)
 		return -ENOMEM;
 	for (int shift = 32; shift < 64; shift += DIGIT_BITS) {
@@ -74,6 +69,15 @@ static int event_sort(__u64 **evp, size_t n)
 	}
 	*evp = from;
 	free(to);
+	return 0;
+}
+
+/* Sorts by key. */
+static int event_sort(__u64 **evp, size_t n)
+{
+	if (n >= 1024)
+		return event_radix(evp, n);
+	qsort(*evp, n, sizeof(**evp), event_cmp);
 	return 0;
 }
 

@@ -206,7 +206,7 @@ int place_rule(struct compilation *c, const struct node *n, const struct rule *r
 			return -E2BIG;
 		}
 		if (plan->nr_pos == c->cap_pos) {
-			size_t cap = c->cap_pos ? c->cap_pos * 2 : 256;
+			size_t cap = c->cap_pos ? c->cap_pos * 2 : 32;
 
 			p = realloc(plan->pos, cap * sizeof(*p));
 			if (!p)

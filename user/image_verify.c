@@ -135,7 +135,10 @@ static bool few_ok(struct check *c, __u32 at)
 
 static bool entry_ok(struct check *c, __u32 entry, bool first)
 {
-	return IMG_IS_FEW(entry) ? first && few_ok(c, entry - 1) : root_ok(c, entry);
+	if (IMG_IS_FEW(entry))
+		return first && few_ok(c, entry - 1);
+	/* most entries of a table are one of a few roots */
+	return (entry < c->words && c->seen[entry] & SEEN_ROOT) || root_ok(c, entry);
 }
 
 /* A class of @lk: below @mult, or for VECTOR_CLASS an entry. */

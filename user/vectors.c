@@ -56,7 +56,7 @@ static int level_rehash(struct level *l, __u32 slots)
 static int level_reserve(struct level *l)
 {
 	if (l->nr == l->cap) {
-		__u32 cap = l->cap ? l->cap * 2 : 64;
+		__u32 cap = l->cap ? l->cap * 2 : 32;
 		struct node *node = realloc(l->node, cap * sizeof(*node));
 
 		if (!node)
@@ -65,7 +65,7 @@ static int level_reserve(struct level *l)
 		l->cap = cap;
 	}
 	if (l->nr_child + 64 > l->cap_child) {
-		size_t cap = l->cap_child ? l->cap_child * 2 : 1024;
+		size_t cap = l->cap_child ? l->cap_child * 2 : 128;
 		__u64 *child = realloc(l->child, cap * sizeof(*child));
 
 		if (!child)
