@@ -60,6 +60,37 @@ static long range_step(__u32 i, struct ranges *r)
 	return r->hit == 3;
 }
 
+/* The options of a TCP header into the text of the scratch. Return: their length, -1: malformed */
+static __noinline int tcp_options(struct fw *fw)
+{
+	const struct fw_pkt *pkt = &fw->w->pkt;
+	__u8 doff = 0;
+	__u32 len;
+
+	if (pkt->l4_len < TCP_HLEN || fw_load(fw->ctx, pkt->l4_off + 12, &doff, 1))
+		return -1;
+	len = (doff >> 4) * 4;
+	if (len < TCP_HLEN || len > pkt->l4_len)
+		return -1;
+	len -= TCP_HLEN;
+	if (len && fw_load_some(fw->ctx, pkt->l4_off + TCP_HLEN, fw->w->text, len, 64))
+		return -1;
+	return len;
+}
+
+/* Where the option behind the one at @at begins, in the @len bytes of @opt; at < TCP_OPTS */
+static __always_inline __u32 tcp_option_next(const __u8 *opt, __u32 len, __u32 at)
+{
+	__u32 step = 1;
+
+	if (opt[at] >= 2 && at + 1 < len && at + 1 < TCP_OPTS) {
+		step = opt[at + 1];
+		if (!step)
+			step = 1;
+	}
+	return at + step;
+}
+
 struct tcpopt {
 	const __u8 *opt;	/* in the scratch: the stack is short */
 	__u32 len;
@@ -70,46 +101,31 @@ struct tcpopt {
 
 static long tcpopt_step(__u32 i, struct tcpopt *o)
 {
-	__u32 at = o->at, kind, step = 1;
+	__u32 at = o->at;
 
 	if (at >= o->len || at >= TCP_OPTS)
 		return 1;
-	kind = o->opt[at];
-	if (kind == o->kind) {
+	if (o->opt[at] == o->kind) {
 		o->found = 1;
 		return 1;
 	}
-	if (kind >= 2 && at + 1 < o->len && at + 1 < TCP_OPTS) {
-		step = o->opt[at + 1];
-		if (!step)
-			step = 1;
-	}
-	o->at = at + step;
+	o->at = tcp_option_next(o->opt, o->len, at);
 	return 0;
 }
 
 /* LATE_TCPOPT; @found is what LATE_NOT inverts */
 static __noinline int late_tcpopt(struct fw *fw, __u32 kind, __u32 not)
 {
-	const struct fw_pkt *pkt = &fw->w->pkt;
 	struct tcpopt o = { .opt = fw->w->text, .kind = kind };
-	__u32 len = 0;
-	__u8 doff = 0;
+	int len;
 
-	if (pkt->form != FORM_WHOLE)
+	if (fw->w->pkt.form != FORM_WHOLE)
 		return LATE_MATCH;
-	if (fw_load(fw->ctx, pkt->l4_off + 12, &doff, 1))
+	len = tcp_options(fw);
+	if (len < 0)
 		return LATE_DROP_NOW;
-	len = (doff >> 4) * 4;
-	if (len < TCP_HLEN || len > pkt->l4_len)
-		return LATE_DROP_NOW;
-	len -= TCP_HLEN;
-	if (len) {
-		if (fw_load_some(fw->ctx, pkt->l4_off + TCP_HLEN, fw->w->text, len, 64))
-			return LATE_DROP_NOW;
-		o.len = len;
-		bpf_loop(TCP_OPTS, tcpopt_step, &o, 0);
-	}
+	o.len = len;
+	bpf_loop(TCP_OPTS, tcpopt_step, &o, 0);
 	return o.found != !!not ? LATE_MATCH : LATE_NO_MATCH;
 }
 

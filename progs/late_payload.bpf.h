@@ -223,7 +223,7 @@ struct mss_walk {
 
 static long mss_step(__u32 i, struct mss_walk *o)
 {
-	__u32 at = o->at, step = 1;
+	__u32 at = o->at;
 
 	if (at >= o->len || at >= TCP_OPTS)
 		return 1;
@@ -232,35 +232,20 @@ static long mss_step(__u32 i, struct mss_walk *o)
 		o->mss = (__u32)o->opt[at + 2] << 8 | o->opt[at + 3];
 		return 1;
 	}
-	if (o->opt[at] >= 2 && at + 1 < o->len && at + 1 < TCP_OPTS) {
-		step = o->opt[at + 1];
-		if (!step)
-			step = 1;
-	}
-	o->at = at + step;
+	o->at = tcp_option_next(o->opt, o->len, at);
 	return 0;
 }
 
 /* LATE_TCPMSS; @not inverts */
 static __noinline int late_tcpmss(struct fw *fw, __u32 first, __u32 last, __u32 not)
 {
-	const struct fw_pkt *pkt = &fw->w->pkt;
 	struct mss_walk o = { .opt = fw->w->text, .mss = MSS_NONE };
-	__u32 len;
-	__u8 doff = 0;
+	int len = tcp_options(fw);
 
-	if (pkt->l4_len < TCP_HLEN || fw_load(fw->ctx, pkt->l4_off + 12, &doff, 1))
+	if (len < 0)
 		return LATE_DROP_NOW;
-	len = (doff >> 4) * 4;
-	if (len < TCP_HLEN || len > pkt->l4_len)
-		return LATE_DROP_NOW;
-	len -= TCP_HLEN;
-	if (len) {
-		if (fw_load_some(fw->ctx, pkt->l4_off + TCP_HLEN, fw->w->text, len, 64))
-			return LATE_DROP_NOW;
-		o.len = len;
-		bpf_loop(TCP_OPTS, mss_step, &o, 0);
-	}
+	o.len = len;
+	bpf_loop(TCP_OPTS, mss_step, &o, 0);
 	return in_range(o.mss, first, last) != !!not ? LATE_MATCH : LATE_NO_MATCH;
 }
 
