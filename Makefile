@@ -90,7 +90,7 @@ $(NAMES:%=$(O)/%): $(O)/bpf-iptables
 -include selftests/rules.mk tools/rules.mk
 
 DEPS := clang-19 gcc make pkg-config bpftool libbpf-dev libxtables-dev libmnl-dev libelf-dev \
-	zlib1g-dev iptables iproute2 ipset iputils-ping netcat-openbsd ethtool python3 strace curl traceroute iperf3
+	zlib1g-dev iptables iproute2 ipset iputils-ping netcat-openbsd ethtool python3 python3-docutils strace curl traceroute iperf3
 deps: ## install what the build and the tests need (Debian 12's own packages)
 	$(Q)missing=; for p in $(DEPS); do \
 		dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \

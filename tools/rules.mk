@@ -36,7 +36,7 @@ format: ## clang-format the files changed since HEAD
 	$(Q)git diff --name-only --diff-filter=AM HEAD -- '*.c' '*.h' | xargs -r clang-format -i
 
 docs: ## the manual page, from reStructuredText
-	$(Q)command -v rst2man >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-docutils >/dev/null
+	$(Q)command -v rst2man >/dev/null || { echo "make docs: no rst2man (Debian's python3-docutils; make deps installs it)" >&2; exit 1; }
 	$(call msg,DOC,$(O)/bpf-iptables.8)
 	$(Q)mkdir -p $(O) && rst2man Documentation/bpf-iptables.8.rst > $(O)/bpf-iptables.8
 
