@@ -254,12 +254,12 @@ static __noinline __u32 lane_out(struct net_device___fwd *d, struct ipv4_devconf
  * AppArmor has a hook at POST_ROUTING in every namespace, which accepts what has no secmark
  * (security/apparmor/lsm.c); only rules at other hooks could set one.
  */
-extern const void apparmor_ip_postroute __ksym __weak;
+const volatile __u64 apparmor_ip_postroute;	/* set by user/loader.c; 0: there is none */
 
 static __always_inline int hooks_idle(struct nf_hook_entries___fwd *e)
 {
 	return !e || (BPF_CORE_READ(e, num_hook_entries) == 1 &&
-		      BPF_CORE_READ(e, hooks[0].hook) == &apparmor_ip_postroute);
+		      (__u64)BPF_CORE_READ(e, hooks[0].hook) == apparmor_ip_postroute);
 }
 
 /* What holds for the whole namespace. */

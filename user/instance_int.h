@@ -156,12 +156,14 @@ __u64 image_bytes(const struct tier *t);	/* of the map's value */
  * kernel.c
  * kernel_has_...(): BPF_FIB_LOOKUP_SKIP_NEIGH, BPF_FIB_LOOKUP_SRC,
  * bpf_cast_to_kern_ctx()
+ * kernel_symbol(): its address, or 0
  * kernel_print(): what this kernel has, and what is done without what it has not
  * kernel_explain(): name on stderr what @mode needs and this kernel has not. Return: any?
  */
 bool kernel_has_skip_neigh(void);
 bool kernel_has_fib_src(void);
 bool kernel_has_kern_ctx(void);
+__u64 kernel_symbol(const char *name);
 bool kernel_can_forward(void);	/* what progs/xdp_lane.bpf.h asks for */
 void kernel_print(void);
 bool kernel_explain(enum fw_mode mode);

@@ -7,13 +7,15 @@
  * part, or which hooks cannot be had; `bpf-iptables status' prints them all.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include <xtables.h>
+#include <linux/btf.h>
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "instance_int.h"
@@ -22,41 +24,54 @@
 #define NF_HOOKS	(1u << MODE_NETFILTER | 1u << MODE_HYBRID)
 #define XDP_HOOKS	(1u << MODE_XDP | 1u << MODE_HYBRID)
 
-static struct btf *kernel_btf(void)
-{
-	static struct btf *btf;
+#define KERNEL_BTF	"/sys/kernel/btf/vmlinux"
 
-	if (!btf)
-		btf = btf__load_vmlinux_btf();
-	return btf;
+/* The strings of the kernel's BTF, @len bytes. NULL: it has none, or there is no memory. */
+static char *read_names(size_t *len)
+{
+	int fd = open(KERNEL_BTF, O_RDONLY | O_CLOEXEC);
+	struct btf_header h;
+	char *names = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (pread(fd, &h, sizeof(h), 0) == sizeof(h) && h.magic == BTF_MAGIC)
+		names = malloc(h.str_len);
+	for (*len = 0; names && *len < h.str_len; ) {
+		ssize_t n = pread(fd, names + *len, h.str_len - *len,
+				  (off_t)h.hdr_len + h.str_off + *len);
+
+		if (n <= 0) {
+			free(names);
+			names = NULL;
+			break;
+		}
+		*len += n;
+	}
+	close(fd);
+	return names;
 }
 
-static bool has_enumerator(const char *name)
+/*
+ * Has the kernel something of that name: a type, a function, an enumerator? To look the
+ * names through takes 2 ms; to have libbpf parse the types, 25.
+ */
+static bool has_name(const char *name)
 {
-	struct btf *btf = kernel_btf();
-	__u32 id, n;
-	int i;
+	static char *names;
+	static size_t len;
+	char whole[64];
+	int n = snprintf(whole + 1, sizeof(whole) - 1, "%s", name);
 
-	if (!btf)
-		return false;
-	n = btf__type_cnt(btf);
-	for (id = 1; id < n; id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
-		const struct btf_enum *e;
-
-		if (!btf_is_enum(t))
-			continue;
-		e = btf_enum(t);
-		for (i = 0; i < btf_vlen(t); i++)
-			if (!strcmp(btf__name_by_offset(btf, e[i].name_off), name))
-				return true;
-	}
-	return false;
+	if (!names)
+		names = read_names(&len);
+	whole[0] = '\0';
+	return names && memmem(names, len, whole, n + 2);
 }
 
 static bool has_btf(void)
 {
-	return kernel_btf();
+	return has_name("task_struct");
 }
 
 static bool has_loop(void)
@@ -71,9 +86,11 @@ static bool has_xdp_load(void)
 
 bool kernel_has_kern_ctx(void)
 {
-	struct btf *btf = kernel_btf();
+	static int known = -1;
 
-	return btf && btf__find_by_name_kind(btf, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0;
+	if (known < 0)
+		known = has_name("bpf_cast_to_kern_ctx");
+	return known;
 }
 
 bool kernel_has_skip_neigh(void)
@@ -81,7 +98,7 @@ bool kernel_has_skip_neigh(void)
 	static int known = -1;
 
 	if (known < 0)
-		known = has_enumerator("BPF_FIB_LOOKUP_SKIP_NEIGH");
+		known = has_name("BPF_FIB_LOOKUP_SKIP_NEIGH");
 	return known;
 }
 
@@ -90,17 +107,33 @@ bool kernel_has_fib_src(void)
 	static int known = -1;
 
 	if (known < 0)
-		known = has_enumerator("BPF_FIB_LOOKUP_SRC");
+		known = has_name("BPF_FIB_LOOKUP_SRC");
 	return known;
 }
 
 /* tcx, with which our programs can be told from others', and what a driver takes (6.3). */
 bool kernel_can_forward(void)
 {
-	struct btf *btf = kernel_btf();
+	return has_name("tcx_entry") && has_name("NETDEV_XDP_ACT_NDO_XMIT");
+}
 
-	return btf && btf__find_by_name_kind(btf, "tcx_entry", BTF_KIND_STRUCT) > 0 &&
-	       has_enumerator("NETDEV_XDP_ACT_NDO_XMIT");
+/*
+ * kernel_symbol() - address of what the kernel calls that, 0: there is none, or it is not
+ * told. libbpf would look, which takes 40 ms, whether or not it is asked for.
+ */
+__u64 kernel_symbol(const char *name)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	unsigned long long at = 0, found = 0;
+	char line[512], sym[128];
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		if (strstr(line, name) && sscanf(line, "%llx %*c %127s", &at, sym) == 2 &&
+		    !strcmp(sym, name))
+			found = at;
+	if (f)
+		fclose(f);
+	return found;
 }
 
 /*

@@ -4,9 +4,12 @@
  *
  * The objects share their maps by name: the first one loaded makes them, the next
  * ones reuse them. A generation loaded beside another one (grow.c) also takes over
- * the maps that hold state, all but the image and, when they grow, the counters.
+ * the maps that hold state, all but the image and the counters, whose size it has for
+ * itself. When it makes no other, two objects are loaded side by side: most of the time
+ * is the verifier's.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,8 +147,7 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 	bpf_object__for_each_map(map, obj) {
 		const char *name = pin_name(map);
 		__u32 feature = name ? map_feature(name) : 0;
-		bool grows = !name || !strcmp(name, "image") || !strcmp(name, "counters") ||
-			     (share && (tier->features ^ share->tier.features) & feature);
+		bool grows = share && (tier->features ^ share->tier.features) & feature;
 
 		if (!name)
 			continue;
@@ -159,12 +161,7 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 				return err;
 			continue;
 		}
-		if (!strcmp(name, "image"))
-			err = bpf_map__set_value_size(map, image_bytes(tier));
-		else if (!strcmp(name, "counters"))
-			err = bpf_map__set_max_entries(map, tier->nr_counters *
-						       counters_rows());
-		else if (feature && !(tier->features & feature))
+		if (feature && !(tier->features & feature))
 			err = bpf_map__value_size(map) > BIG_VALUE ?
 			      bpf_map__set_autocreate(map, false) :
 			      bpf_map__set_max_entries(map, 1);
@@ -184,6 +181,22 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 			return err;
 	}
 	return 0;
+}
+
+/* An array that user space maps, pinned before an object is loaded that takes it. */
+static int make_array(const char *dir, const char *name, __u64 value_size, __u32 entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = -EINVAL, err;
+
+	if (value_size <= UINT32_MAX)
+		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(__u32), value_size, entries,
+				    &opts);
+	if (fd < 0)
+		return fd;
+	err = pin(dir, "map", name, fd);
+	close(fd);
+	return err;
 }
 
 /* Pin what the object made: maps not pinned yet, and its programs. */
@@ -232,8 +245,11 @@ static void set_netfilter_type(struct bpf_object *obj)
 /* To send a packet on takes the neighbour, which other look-ups can do without. */
 #define set_xdp(skel, tier) do {						\
 	set_ct_slots(skel, tier);						\
-	if ((tier)->features & IMG_F_FORWARD)					\
+	if ((tier)->features & IMG_F_FORWARD) {					\
 		(skel)->rodata->fib_flags = 0;					\
+		(skel)->rodata->apparmor_ip_postroute =				\
+			kernel_symbol("apparmor_ip_postroute");			\
+	}									\
 } while (0)
 #define set_netfilter(skel, tier)	set_netfilter_type((skel)->obj)
 /* What else a rule may need it leaves to the netfilter program. */
@@ -265,6 +281,52 @@ static void set_netfilter_type(struct bpf_object *obj)
 	err_;									\
 })
 
+/* struct load - what is to be loaded of a generation; @err: what came of it */
+struct load {
+	const struct instance *in;
+	const char *dir;
+	const struct tier *tier;
+	const struct generation *share;
+	int err;
+};
+
+static void load_first(struct load *l)
+{
+	l->err = mode_is_nf(l->in->mode) ? LOAD(netfilter, l->in, l->dir, l->tier, l->share) :
+					   LOAD(tc, l->in, l->dir, l->tier, l->share);
+}
+
+/* What stands at the driver. */
+static void *load_second(void *arg)
+{
+	struct load *l = arg;
+
+	l->err = l->in->mode == MODE_XDP ? LOAD(xdp, l->in, l->dir, l->tier, l->share) :
+					   LOAD(early, l->in, l->dir, l->tier, l->share);
+	return NULL;
+}
+
+static int load_both(struct load *first)
+{
+	bool beside = first->share && first->share->tier.features == first->tier->features;
+	struct load second = *first;
+	pthread_t thread;
+
+	/* what is looked up once and kept */
+	reject_cookie(0);
+	kernel_has_skip_neigh();
+	kernel_has_fib_src();
+	kernel_has_kern_ctx();
+	if (beside && pthread_create(&thread, NULL, load_second, &second))
+		beside = false;
+	load_first(first);
+	if (beside)
+		pthread_join(thread, NULL);
+	else if (!first->err)
+		load_second(&second);
+	return first->err ?: second.err;
+}
+
 /*
  * generation_create() - load the programs for @tier and pin them as gNUMBER
  * @share:	generation whose state (conntrack, events, late matches) goes on, or NULL
@@ -275,6 +337,7 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 		      const struct generation *share, struct generation *gen)
 {
 	char dir[PATH_MAX];
+	struct load load = { .in = in, .dir = dir, .tier = tier, .share = share };
 	int err;
 
 	loader_quiet();
@@ -285,14 +348,16 @@ int generation_create(struct instance *in, int number, const struct tier *tier,
 		return -errno;
 	if (mode_is_nf(in->mode) && tier->features & NF_CT_FEATURES)
 		kernel_load_conntrack();
-	if (mode_is_nf(in->mode))
-		err = LOAD(netfilter, in, dir, tier, share);
-	else
-		err = LOAD(tc, in, dir, tier, share);
-	if (!err && in->mode == MODE_HYBRID)
-		err = LOAD(early, in, dir, tier, share);
-	if (!err && in->mode == MODE_XDP)
-		err = LOAD(xdp, in, dir, tier, share);
+	err = make_array(dir, "image", image_bytes(tier), 1);
+	if (!err)
+		err = make_array(dir, "counters", sizeof(struct fw_counter),
+				 tier->nr_counters * counters_rows());
+	if (!err && (in->mode == MODE_XDP || in->mode == MODE_HYBRID)) {
+		err = load_both(&load);
+	} else if (!err) {
+		load_first(&load);
+		err = load.err;
+	}
 	if (!err)
 		err = generation_open(in, number, gen);
 	if (err) {

@@ -251,14 +251,16 @@ static __u32 with_room(size_t n, __u32 least)
 /*
  * tier_for() - the tier that holds what is wanted, with room to grow
  * @steps:	rules come a few at a time: a growth loads all programs again, which takes 50
- *		times what the command does, and is not to be needed every 100 commands
+ *		times what the command does, and is not to be needed every 100 commands.
+ *		Else they may come whole again, and new rules have counters of their own
+ *		while the old ones still count
  */
 static struct tier tier_for(const struct want *w, bool steps)
 {
 	return (struct tier){
 		.table_words = with_room(w->words, steps ? 1u << 16 : 1u << 14),
 		.rules_words = with_room(w->rules_bytes / 4 + 1, steps ? 1u << 14 : 1u << 13),
-		.nr_counters = with_room(w->slots, steps ? 1536 : 1024),
+		.nr_counters = steps ? with_room(w->slots, 1536) : (2 * w->slots + 1023) & ~1023u,
 		.features = w->features,
 	};
 }
