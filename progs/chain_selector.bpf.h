@@ -24,15 +24,7 @@
 #include "port.bpf.h"
 #include "route_cache.bpf.h"
 
-#define AF_INET		2
 #define IP_DF		0x4000
-
-/* Is this the program that may send packets on by itself, and shall it? */
-#if defined(FW_XDP) && !defined(FW_EARLY)
-#define FORWARDING	(features & IMG_F_FORWARD)
-#else
-#define FORWARDING	0
-#endif
 
 /* What select_ingress() says when no chain is to see the packet: the stack drops it, or
  * sends an ICMP error about it. */
@@ -94,13 +86,15 @@ __noinline int route_look(fw_ctx_t *ctx, struct walk *w, __u32 pkt_type, __u32 f
 			w->hop.len = fib_len;
 			__builtin_memcpy(w->hop.dmac, fib.dmac, ETH_ALEN);
 			__builtin_memcpy(w->hop.smac, fib.smac, ETH_ALEN);
+			via_renew(w);
 		}
 		break;
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
 	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
 		break;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
-		if (pkt->frag_off & IP_DF && !path_mtu_only(ctx, &fib, fib_len))
+		/* Asked in any case: only this tells the device. */
+		if (!path_mtu_only(ctx, &fib, fib_len) && pkt->frag_off & IP_DF)
 			return pkt_type == PACKET_HOST ? NO_HOOK_ANSWER : NO_HOOK;
 		break;
 	case BPF_FIB_LKUP_RET_BLACKHOLE:
@@ -135,8 +129,10 @@ static __always_inline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 p
 	int known = ROUTE_ASK, hook;
 
 	pkt->oifindex = 0;
-	if (FORWARDING)
+	if (FORWARDING) {
 		w->hop.len = 0;
+		w->hop.via = 0;
+	}
 	if (pkt->flags & PKT_LOOPBACK)
 		return HOOK_INPUT;
 	if (is_multicast(saddr) || saddr == 0xffffffff || is_loopback(saddr) || is_loopback(daddr))
@@ -146,7 +142,7 @@ static __always_inline int select_ingress(fw_ctx_t *ctx, struct walk *w, __u32 p
 	if (!saddr || !daddr)	/* the rest of 0/8 is unicast since Linux 5.3 */
 		return NO_HOOK;
 
-	if (kern_ctx && !FORWARDING)
+	if (kern_ctx)
 		known = route_known(ctx, w, fib_len);
 	if (known == ROUTE_INPUT)
 		return HOOK_INPUT;

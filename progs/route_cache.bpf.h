@@ -27,7 +27,11 @@
  *		Do not change the answer for a packet that the device takes whole
  *		(path_mtu_only()); a longer one that may not be fragmented is looked up.
  *	neighbours
- *		Are not asked for (but by xdp --forward, which does not come here).
+ *		Are asked for by xdp --forward alone, which keeps the addresses of a route's
+ *		gateway until the clock ticks, as all that it knows of a lane (xdp_lane.bpf.h);
+ *		and only while its next hop has learned no path MTU, which that look-up would
+ *		mind. Next hops that are on the link are asked for each time: there may be
+ *		as many as destinations.
  *
  * What the route is made of, bpf_fib_lookup() does not tell: it is read from the routing
  * table in place (fib_trie.bpf.h), and must lead to the same answer. That costs more than
@@ -42,12 +46,21 @@
 
 #include "fib_trie.bpf.h"
 
+#define AF_INET		2
 #define ROUTE_SETS_BITS	10
 #define ROUTE_WAYS	4
 #define ROUTE_TOUCHES	16
 #define ROUTE_MTU_MAX	0xffffu
 #define BLOCK_BITS	24	/* of an address within its block */
 #define RTNH_F_LINKDOWN	16
+#define ROUTE_VIAS	16	/* gateways, but for the first place */
+
+/* Is this the program that may send packets on by itself, and shall it? */
+#if defined(FW_XDP) && !defined(FW_EARLY)
+#define FORWARDING	(features & IMG_F_FORWARD)
+#else
+#define FORWARDING	0
+#endif
 
 /* enum route_state - of a row of the cache; below ROUTE_TOUCHES: how often it was asked for */
 enum route_state {
@@ -63,13 +76,28 @@ enum route_state {
  * @version:	of the cache when it was given
  * @out:	the interface that FORWARD's packets leave by, and @mtu its MTU
  * @state:	enum route_state
+ * @via:	place of its gateway, 0: it has none there
  */
 struct route {
 	__u32 daddr;
 	__u32 version;
 	__u32 out;
 	__u16 mtu;
-	__u16 state;
+	__u8 state;
+	__u8 via;
+};
+
+/*
+ * struct route_via - a route with a gateway
+ * @fi:		its struct fib_info
+ * @tick:	jiffies when @dmac and @smac were what bpf_fib_lookup() says
+ */
+struct route_via {
+	__u64 fi;
+	__u64 tick;
+	__u8 dmac[ETH_ALEN];
+	__u8 smac[ETH_ALEN];
+	__u32 pad;
 };
 
 /* struct route_set - the places of a destination: one cache line */
@@ -81,13 +109,16 @@ struct route_set {
  * struct route_cache - of one CPU
  * @net, @genid: cookie of the namespace, and its rt_genid, that @version is of
  * @turn:	counts destinations that found no place
+ * @nr_via:	the last place in @via that is taken
  */
 struct route_cache {
 	__u64 net;
 	__u32 genid;
 	__u32 version;
 	__u32 turn;
-	__u32 pad[11];
+	__u32 nr_via;
+	__u32 pad[10];
+	struct route_via via[ROUTE_VIAS];
 	struct route block[1 << (32 - BLOCK_BITS)];
 	struct route_set set[1 << ROUTE_SETS_BITS];
 };
@@ -151,6 +182,8 @@ struct sk_buff___route {
 
 struct nh_common___route {
 	unsigned char nhc_flags;
+	unsigned char nhc_gw_family;
+	void *nhc_exceptions;
 };
 
 struct fib_nh___route {
@@ -186,13 +219,68 @@ static __always_inline struct route_set *route_set_of(struct route_cache *c, __u
 	return &c->set[daddr * 0x9e3779b1u >> (32 - ROUTE_SETS_BITS)];
 }
 
+/* The addresses of gateway number @via into @w->hop, if they are known. Return: 1: they are. */
+static __always_inline int via_take(const struct route_cache *c, struct walk *w, __u32 via,
+				    __u32 len)
+{
+	const struct route_via *v = &c->via[via & (ROUTE_VIAS - 1)];
+
+	if (!via)
+		return 0;
+	w->hop.via = via;
+	if (v->tick != bpf_jiffies64())
+		return 0;
+	w->hop.len = len;
+	__builtin_memcpy(w->hop.dmac, v->dmac, ETH_ALEN);
+	__builtin_memcpy(w->hop.smac, v->smac, ETH_ALEN);
+	return 1;
+}
+
+/* What bpf_fib_lookup() has put into @w->hop is good until the next tick. */
+static __always_inline void via_renew(struct walk *w)
+{
+	struct route_cache *c = w->hop.via ? route_cache_get() : NULL;
+	struct fib_info___route *fi;
+	struct route_via *v;
+
+	if (!c)
+		return;
+	v = &c->via[w->hop.via & (ROUTE_VIAS - 1)];
+	fi = (void *)v->fi;
+	if (BPF_CORE_READ(fi, fib_nh[0].nh_common.nhc_exceptions))
+		return;
+	__builtin_memcpy(v->dmac, w->hop.dmac, ETH_ALEN);
+	__builtin_memcpy(v->smac, w->hop.smac, ETH_ALEN);
+	v->tick = bpf_jiffies64();
+}
+
+/* A place for the gateway of the route @fi. Return: 0: it has none, or all are taken. */
+static __always_inline __u32 via_place(struct route_cache *c, struct fib_info___route *fi)
+{
+	__u32 i;
+
+	if (BPF_CORE_READ(fi, fib_nh[0].nh_common.nhc_gw_family) != AF_INET)
+		return 0;
+	for (i = 1; i < ROUTE_VIAS; i++) {
+		if (i > c->nr_via) {
+			c->nr_via = i;
+			c->via[i].fi = (__u64)fi;
+			c->via[i].tick = 0;
+		}
+		if (c->via[i].fi == (__u64)fi)
+			return i;
+	}
+	return 0;
+}
+
 /* An answer, or the next step towards one. */
-static __always_inline enum route_state route_of(struct route *r, struct walk *w, __u32 fib_len)
+static __always_inline enum route_state route_of(const struct route_cache *c, struct route *r,
+						 struct walk *w, __u32 fib_len)
 {
 	if (r->state < ROUTE_LEARN)
 		return ++r->state == ROUTE_LEARN ? ROUTE_LEARN : ROUTE_ASK;
 	if (r->state == ROUTE_FORWARD) {
-		if (fib_len > r->mtu)
+		if (fib_len > r->mtu || (FORWARDING && !via_take(c, w, r->via, fib_len)))
 			return ROUTE_ASK;
 		w->pkt.oifindex = r->out;
 	}
@@ -240,7 +328,7 @@ static __always_inline int route_dest(struct route_cache *c, struct walk *w, __u
 		struct route *r = &set->way[i];
 
 		if (r->daddr == daddr && r->version == c->version)
-			return route_of(r, w, fib_len);
+			return route_of(c, r, w, fib_len);
 	}
 	route_place(daddr);
 	return ROUTE_ASK;
@@ -273,13 +361,14 @@ static __always_inline int route_known(fw_ctx_t *ctx, struct walk *w, __u32 fib_
 		c->genid = genid;
 		c->net = cookie;
 		c->version++;
+		c->nr_via = 0;
 	}
 	r = &c->block[w->pkt.key[KEY_DADDR] >> BLOCK_BITS];
 	if (unlikely(r->version != c->version))
 		route_begin(r, c, w->pkt.key[KEY_DADDR]);
 	if (r->state == ROUTE_ASK)
 		return route_dest(c, w, fib_len);
-	return route_of(r, w, fib_len);
+	return route_of(c, r, w, fib_len);
 }
 
 /* Is the route in @w->fib all that the answer depends on? Return: a lasting state. */
@@ -360,6 +449,7 @@ static __noinline int route_learn(fw_ctx_t *ctx, struct walk *w, __u32 out)
 keep:
 	r->out = out;
 	r->mtu = mtu < ROUTE_MTU_MAX ? mtu : ROUTE_MTU_MAX;
+	r->via = state == ROUTE_FORWARD ? via_place(c, (void *)w->fib.fi) : 0;
 	r->state = state;
 	if (state != ROUTE_ASK)
 		event(EV_ROUTE_KEPT);

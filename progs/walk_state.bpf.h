@@ -170,9 +170,11 @@ struct recent_args {
 /*
  * struct fib_hop - where the route lookup sends a packet that is to be forwarded
  * @len:	of the packet, which fits through the device; 0: the addresses are not known
+ * @via:	place in route_cache.via that the answer belongs to, 0: none
  */
 struct fib_hop {
 	__u32 len;
+	__u32 via;
 	__u8 dmac[ETH_ALEN];
 	__u8 smac[ETH_ALEN];
 };

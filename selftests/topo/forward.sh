@@ -160,6 +160,25 @@ c udp $A:1000 192.0.2.1:53
 c udp $A:1000 198.51.100.9:53
 s udp 192.0.2.1:53 $A:1000
 END
+# of a gateway that has been used often the addresses are kept, for a tick
+gateway() {
+	local i
+
+	for ((i = 0; i < $1; i++)); do echo "c udp $A:$((1000 + i)) 10.8.0.1:53"; done
+}
+both_ip neigh add 10.2.0.70 lladdr 02:00:00:00:00:70 dev eth1 nud permanent
+both_ip route add 10.8.0.0/16 via 10.2.0.70
+sent_on "through a gateway, often" 40 < <(gateway 40)
+both_ip neigh replace 10.2.0.70 lladdr 02:00:00:00:00:71 dev eth1 nud permanent
+sent_on "the gateway has another address" 6 < <(gateway 6)
+both_ip neigh replace 10.2.0.70 dev eth1 nud failed
+to_stack "and is gone" < <(gateway 2)
+both_ip neigh replace 10.2.0.70 lladdr 02:00:00:00:00:70 dev eth1 nud permanent
+sent_on "and back" 6 < <(gateway 6)
+both_ip route replace 10.8.0.0/16 via 10.2.0.2
+sent_on "another gateway" 6 < <(gateway 6)
+both_ip route del 10.8.0.0/16
+both_ip neigh del 10.2.0.70 dev eth1
 sent_on "LOG is written, and the packet sent on" 3 <<END
 c udp $A:1 $B:56
 c udp $A:2 $B:56

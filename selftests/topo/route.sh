@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck source=selftests/topo/twin.sh
-# hooks: tc xdp hybrid
+# hooks: tc xdp xdp-forward hybrid
 #
 # route.sh - the answer of a route look-up that was kept is not used once it is wrong
 #
@@ -26,9 +26,12 @@ printf '#!/bin/sh\nexec taskset -c %s %s "$@"\n' \
 chmod +x "$TMP/inject-here"
 INJECT=$TMP/inject-here
 
-kept() {
+event_of() {
 	XTABLES_LOCKFILE=$TMP/lock.dut ns_exec "$D" "$BPFIPT" status |
-		awk '$1 == "event" && $2 == "route-kept" { print $3 }'
+		awk -v e="$1" '$1 == "event" && $2 == e { print $3 }'
+}
+kept() {
+	event_of route-kept
 }
 
 # before Linux 6.2 none is kept
@@ -226,6 +229,26 @@ tap_check "and believed" grep -q "mtu 1000" <(ip -n "$D" route get 10.2.0.2)
 keep "it changes nothing" 0 "c udp $C:1 10.2.0.2:53 len=1400 df"
 forget
 keep "nor when looked up again" 1 "c udp $C:1 10.2.0.2:53 len=1400 df"
+# at the driver it does: the addresses of a gateway are not kept, and what is longer is the stack's
+keep "one of a host behind a gateway" 1 "$L df"
+before=$(event_of forwarded)
+agree "before it is learned" < <(often "$L df")
+before=$(($(event_of forwarded) - before))
+quoted=4500002010010000401165b90a0200010a03000527100035000c0000
+agree "it is learned" <<END
+o udp 10.2.0.1:10000 $T:53 len=4
+s icmp 10.2.0.2 10.2.0.1 type=3 code=4 rest=1000 pay=$quoted
+END
+tap_check "and believed" grep -q "mtu 1000" <(ip -n "$D" route get $T)
+sleep 0.1
+after=$(event_of forwarded)
+agree "the next ones" < <(often "$L df")
+after=$(($(event_of forwarded) - after))
+[ -z "$FORWARD" ] || {
+	[ "$before" -ge 30 ]
+	tap_ok $? "the driver sent $before of 36 on before"
+	tap_same "and none after" 0 "$after"
+}
 both_ip route add 10.3.0.0/24 via 10.2.0.2 mtu 600
 keep "the route's own" 1 "c udp $C:1 $T:53 len=572 df" "$L"
 agree_delivery "longer than that" "the route's MTU is not known in front of the chain" <<<"$L df"
