@@ -131,7 +131,7 @@ int fw_early(struct xdp_md *ctx)
 		ret = XDP_DROP;
 	}
 out:
-	scratch_put(fw.w);
+	scratch_put(&fw);
 	return ret;
 }
 

@@ -16,6 +16,8 @@
  *		(FW_INTERRUPTED) and claims one of several. In a map, not on the stack:
  *		512 bytes are too few, and the verifier does not multiply states by its
  *		contents.
+ * claims	by CPU, whose rows are claimed, and which slot of the image their packets
+ *		are judged by: user/slots.c looks before it writes a slot again.
  */
 #ifndef BPFIPT_MAPS_BPF_H
 #define BPFIPT_MAPS_BPF_H
@@ -59,11 +61,27 @@ struct {
 	__type(value, struct walk);
 } scratch SEC(".maps");
 
-/* struct fw - what every stage is handed: the image's slot, the journey, the context */
+#ifdef FW_INTERRUPTED
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct img_claims);
+} claims SEC(".maps");
+#endif
+
+/*
+ * struct fw - what every stage is handed: the image's slot, the journey, the context
+ * @claim:	of the row @w; known to the entry program alone
+ */
 struct fw {
 	const char *img;
 	struct walk *w;
 	fw_ctx_t *ctx;
+#ifdef FW_INTERRUPTED
+	__u32 *claim;
+#endif
 };
 
 static __always_inline struct img fw_img(const struct fw *fw)
@@ -98,43 +116,82 @@ static __always_inline void event(__u32 ev)
 		fw_add(n, 1);
 }
 
+#ifdef FW_INTERRUPTED
+/* The claims of this CPU, on which a program stays (bpf_prog_run_pin_on_cpu) */
+static __always_inline struct img_claims *claims_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&claims, &cpu);
+}
+
 /*
  * scratch_get() - a row of this CPU's scratch
  * A netfilter program may be interrupted on its CPU by one for another packet, and
- * preempted for a third, so each claims a row of its own; programs are pinned to
- * their CPU while they run (bpf_prog_run_pin_on_cpu). Row 0 is free but for those.
+ * preempted for a third, so each claims a row of its own. Row 0 is free but for those.
  * Return: the row, for scratch_put(); NULL: all are claimed.
  */
-static __always_inline struct walk *scratch_get(void)
+static __always_inline struct walk *scratch_get(struct fw *fw)
 {
+	struct img_claims *c = claims_here();
 	struct walk *w;
-	__u32 i;
+	__u32 i, row;
 
-	for (i = 0; i < SCRATCH_ROWS; i++) {
-		__u32 row = i;
-
-		w = bpf_map_lookup_elem(&scratch, &row);
-		if (SCRATCH_ROWS == 1 || !w)
-			return w;
-		if (!__sync_lock_test_and_set(&w->busy, 1)) {
-			if (i)
-				event(EV_NESTED);
-			w->row = i;
-			return w;
-		}
-	}
-	event(EV_NO_SCRATCH);
-	return NULL;
+	if (!c)
+		return NULL;
+	for (i = 0; i < SCRATCH_ROWS; i++)
+		/* what follows is read after others have seen this */
+		if (!__sync_lock_test_and_set(&c->row[i], CLAIM_TAKEN))
+			break;
+	if (i)
+		event(i < SCRATCH_ROWS ? EV_NESTED : EV_NO_SCRATCH);
+	if (i == SCRATCH_ROWS)
+		return NULL;
+	row = i;
+	w = bpf_map_lookup_elem(&scratch, &row);
+	if (w)	/* one verifier state for all rows */
+		fw->claim = &c->row[unseen(&w->row, row) & (SCRATCH_ROWS - 1)];
+	return w;
 }
 
-static __always_inline void scratch_put(struct walk *w)
+/* x86 stores after the loads that came before: the image has been read. */
+static __always_inline void scratch_put(struct fw *fw)
 {
-	if (SCRATCH_ROWS > 1)
-		*(volatile __u32 *)&w->busy = 0;
+	*(volatile __u32 *)fw->claim = 0;
 }
+
+/* What scratch_get() said of @fw->w, where that is not known. */
+static __always_inline void scratch_put_row(__u32 row)
+{
+	struct img_claims *c = claims_here();
+
+	if (c)
+		*(volatile __u32 *)&c->row[row & (IMG_CLAIMS - 1)] = 0;
+}
+
+static __always_inline void claim_slot(struct fw *fw, __u32 slot)
+{
+	*(volatile __u32 *)fw->claim = CLAIM_SLOT(slot);
+}
+#else
+static __always_inline struct walk *scratch_get(struct fw *fw)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline void scratch_put(struct fw *fw)
+{
+}
+
+static __always_inline void claim_slot(struct fw *fw, __u32 slot)
+{
+}
+#endif
 
 /*
- * fw_open() - the image in force and a scratch row
+ * fw_open() - a scratch row and the image in force
  * Reads the active word once: the packet is judged by one ruleset throughout.
  * Return: 0, or -1 when no valid image, or no row, is there.
  */
@@ -142,24 +199,24 @@ static __always_inline int fw_open(struct fw *fw, fw_ctx_t *ctx)
 {
 	__u32 zero = 0;
 	struct img_map *map = bpf_map_lookup_elem(&image, &zero);
-	struct walk *w;
 	__u64 active;
 
 	if (!map)
 		return -1;
+	fw->w = scratch_get(fw);
+	if (!fw->w)
+		return -1;
 	active = READ_ONCE(map->active) & img_slot_mask;
 	barrier_var(active);	/* one verifier state for all slots */
+	claim_slot(fw, active);
+	fw->w->slot = active;
 	fw->img = (const char *)(map + 1) + active * img_slot_bytes;
 	fw->ctx = ctx;
 	if (img_hdr_word(fw->img, magic) != IMG_MAGIC) {
 		event(EV_BAD_IMAGE);
+		scratch_put(fw);
 		return -1;
 	}
-	w = scratch_get();
-	fw->w = w;
-	if (!w)
-		return -1;
-	w->slot = active;
 	return 0;
 }
 

@@ -159,7 +159,7 @@ int fw_netfilter(struct bpf_nf_ctx *ctx)
 		barrier_var(verdict);	/* the verifier is to see that it is 0 or 1 */
 		return verdict & 1;
 	}
-	scratch_put(fw.w);
+	scratch_put(&fw);
 	return verdict == WALK_ACCEPT ? NF_ACCEPT : NF_DROP;
 }
 

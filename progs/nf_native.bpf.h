@@ -137,7 +137,7 @@ __noinline int native_finish(struct bpf_nf_ctx *ctx, __u32 row, __u32 verdict)
 	if (!w)
 		return 0;
 	native = native_script(ctx->skb, w, verdict);
-	scratch_put(w);
+	scratch_put_row(row);
 	if (native < 0)
 		event(EV_NO_SCRATCH);
 	return native ? native > 0 && verdict == WALK_ACCEPT : 1;

@@ -262,7 +262,6 @@ struct string_walk {
  * @stack:	positions of the jumps to return behind, @depth of them
  * @text:	bytes of the packet that a string search looks at
  * @slot:	of the image that it is judged by
- * @busy:	claimed by a packet (FW_INTERRUPTED)
  * @row:	number of this row of the scratch, for maps that have as many
  * @unsure, @noted, @nr_noted: of early.bpf.h
  * @set:	look-up in an ipset
@@ -304,7 +303,6 @@ struct walk {
 	struct ct_view ct;
 	struct ct_ref ref;
 	__u32 slot;
-	__u32 busy;
 	__u32 row;
 	__u32 unsure;
 	__u32 nr_noted;

@@ -286,7 +286,7 @@ static __always_inline int send_on(struct xdp_md *ctx, const struct fib_hop *hop
 __noinline int fw_forward(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	struct fw fw = { .ctx = ctx, .w = scratch_get() };
+	struct fw fw = { .ctx = ctx, .w = scratch_get(&fw) };
 	struct fwd_lane *lane;
 	struct fib_hop *hop;
 	struct fw_pkt *pkt;

@@ -29,12 +29,15 @@ struct part {
  * struct gen_maps - what is mapped of a generation
  * @tables, @rules: by slot
  * @counters:	all rows, @counters_len bytes; NULL: not mapped yet
+ * @claims:	by CPU, @claims_len bytes; NULL: not mapped yet
  */
 struct gen_maps {
 	struct part tables[IMG_MAX_SLOTS];
 	struct part rules[IMG_MAX_SLOTS];
 	const struct fw_counter *counters;
 	size_t counters_len;
+	const struct img_claims *claims;
+	size_t claims_len;
 };
 
 __u64 image_bytes(const struct tier *t)
@@ -166,6 +169,28 @@ const struct fw_counter *generation_counters(const struct generation *gen)
 	return p;
 }
 
+/* generation_claims() - of hooks netfilter and hybrid, by CPU; NULL: they cannot be mapped */
+const struct img_claims *generation_claims(const struct instance *in)
+{
+	struct gen_maps *m = in->gen.maps;
+	size_t len = sizeof(*m->claims) * (in->gen.rows - 1);
+	void *p = MAP_FAILED;
+	int fd;
+
+	if (m->claims)
+		return m->claims;
+	fd = pins_open("%s/g%d/map-claims", in->dir, in->gen.number);
+	if (fd >= 0) {
+		p = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+		close(fd);
+	}
+	if (p == MAP_FAILED)
+		return NULL;
+	m->claims = p;
+	m->claims_len = len;
+	return p;
+}
+
 /*
  * generation_open() - open the pinned generation @number
  * Return: 0; -ENOENT; -EBADMSG when its image map has another layout; -errno.
@@ -232,6 +257,8 @@ void generation_close(struct generation *gen)
 	}
 	if (m && m->counters)
 		munmap((void *)m->counters, m->counters_len);
+	if (m && m->claims)
+		munmap((void *)m->claims, m->claims_len);
 	if (gen->map)
 		munmap(gen->map, sizeof(*gen->map));
 	free(m);

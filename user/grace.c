@@ -2,23 +2,28 @@
 /*
  * grace.c - has every program that saw the old ruleset returned?
  *
- * A slot that went out of force may be written again one RCU grace period later. That
- * takes some 10 ms, many times what a small command does, so it is not waited for: the
- * next commits take other slots, and a slot is taken up again once its grace period is
- * seen to be over. A socket's filter shows that: detached, its program goes away in
- * call_rcu() (sk_filter_release(), net/core/filter.c), and its id with it. Between two
- * commands nothing runs and nothing stays but this one program, for those 10 ms.
+ * A slot that went out of force may be written again when that is so. An RCU grace period
+ * says it, in some 10 ms, many times what a small command does; two shorter ways:
  *
- * The programs of tc and XDP can be waited for at once. They run with softirqs disabled
- * (__dev_queue_xmit(), NAPI and what stands in for it), so that a task which runs on a CPU
- * runs there when whatever program was under way on it has ended; those that begin
- * later see what the task has written. To have run on every CPU takes 0.1 ms on two.
- * LOCAL_OUT's netfilter programs can be preempted, and on a realtime kernel all can.
+ * Programs of tc and XDP run with softirqs disabled (__dev_queue_xmit(), NAPI and what
+ * stands in for it), so that a task which runs on a CPU runs there when whatever program
+ * was under way on it has ended; those that begin later see what the task has written. To
+ * have run on every CPU takes 0.1 ms on two. On a realtime kernel they can be preempted.
+ *
+ * LOCAL_OUT's netfilter programs can be preempted anywhere. Those of hooks netfilter and
+ * hybrid claim a row of the scratch in any case, since they interrupt one another, and their
+ * claims say which slot they read (struct img_claims). Writer and reader each make
+ * what they did known before they look at what the other did:
+ *
+ *	active = new			claim = CLAIM_TAKEN
+ *	full barrier			full barrier (the exchange itself)
+ *	look at the claims		slot = active, claim = CLAIM_SLOT(slot), read it
+ *
+ * so that a reader whom the writer does not see sees the new slot.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <linux/membarrier.h>
@@ -129,57 +134,24 @@ int sync_rcu(void)
 	return err;
 }
 
-/* grace_over() - is the grace period of @token over? Never true of GRACE_UNSURE. */
-bool grace_over(__u32 token)
-{
-	__u32 next;
-
-	if (token == GRACE_OVER || token == GRACE_UNSURE)
-		return token == GRACE_OVER;
-	return bpf_prog_get_next_id(token - 1, &next) ? errno == ENOENT : next != token;
-}
-
-/* The program as a socket's filter, and no more: its id is there until call_rcu() is done. */
-static bool drop_by_rcu(int prog, __u32 id)
-{
-	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool ok = sock >= 0 && !setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &prog, sizeof(prog));
-
-	close(prog);
-	if (ok)
-		ok = !setsockopt(sock, SOL_SOCKET, SO_DETACH_FILTER, &prog, sizeof(prog));
-	if (sock >= 0)
-		close(sock);
-	return ok && !grace_over(id);	/* not yet gone: it was indeed put off */
-}
-
 /*
- * grace_begin() - what grace_over() will be asked about: a grace period that begins now
- * Return: never GRACE_OVER; GRACE_UNSURE when the kernel does not let us see it.
+ * slots_claimed() - slots (bits) of the image that some packet's program may be reading
+ * Whoever claims a row after this has looked reads what was stored before.
  */
-__u32 grace_begin(void)
+__u32 slots_claimed(const struct img_claims *claims, int nr_cpus)
 {
-	static const struct bpf_insn nothing[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	/* not by libbpf, which loads two programs more to learn what this kernel can */
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insns = (uintptr_t)nothing,
-		.insn_cnt = 2,
-		.license = (uintptr_t)"GPL",
-		.prog_name = "fw_grace",
-	};
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
-	int prog = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	__u32 slots = 0;
 
-	if (prog < 0)
-		return GRACE_UNSURE;
-	if (bpf_obj_get_info_by_fd(prog, &info, &len) || info.id == GRACE_OVER) {
-		close(prog);
-		return GRACE_UNSURE;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (int cpu = 0; cpu < nr_cpus; cpu++) {
+		for (int i = 0; i < IMG_CLAIMS; i++) {
+			__u32 claim = __atomic_load_n(&claims[cpu].row[i], __ATOMIC_ACQUIRE);
+
+			if (claim == CLAIM_TAKEN)
+				return ~0u;
+			if (claim)
+				slots |= 1u << ((claim - CLAIM_SLOT(0)) & (IMG_MAX_SLOTS - 1));
+		}
 	}
-	return drop_by_rcu(prog, info.id) ? info.id : GRACE_UNSURE;
+	return slots;
 }

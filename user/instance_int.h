@@ -147,6 +147,7 @@ int generation_open(struct instance *in, int number, struct generation *gen);
 void generation_programs(const struct instance *in, struct generation *gen);
 void generation_close(struct generation *gen);
 const struct fw_counter *generation_counters(const struct generation *gen);
+const struct img_claims *generation_claims(const struct instance *in);
 __u32 *slot_at(const struct generation *gen, __u32 slot, size_t words);
 size_t slot_used(const struct generation *gen, __u32 slot);
 char *rules_at(const struct generation *gen, __u32 slot, size_t bytes);
@@ -289,12 +290,11 @@ struct live {
 	bool reused;
 };
 
-struct live live_images(const struct generation *gen, const struct ruleset *rs);
+struct live live_images(const struct instance *in, const struct ruleset *rs);
 __u32 counter_slots_used(const struct ruleset *rs);
-int counter_slots_assign(const struct generation *gen, struct live *live, struct ruleset *rs);
-int idle_slot(struct generation *gen);
-void slot_retired(struct generation *gen);
-int images_settle(const struct generation *gen);
+int counter_slots_assign(const struct instance *in, struct live *live, struct ruleset *rs);
+int idle_slot(const struct instance *in);
+int images_settle(const struct instance *in);
 
 struct image_stamp {
 	__u32 active;
@@ -328,16 +328,13 @@ int instance_refresh(struct instance *in, bool verbose);
 void fault_step(void);
 
 /*
- * grace.c: RCU grace periods, after which every program that was running has returned
- * sync_rcu(): wait for one. Return: 0 or -errno.
+ * grace.c: has every program that was running returned?
+ * sync_rcu(): wait for it. Return: 0 or -errno.
  * cpus_visit(): tc and XDP programs alone, at once. Return: false: not known
+ * slots_claimed(): slots (bits) that netfilter and hybrid programs may be reading
  */
-#define GRACE_OVER	0u
-#define GRACE_UNSURE	0xffffffffu
-
 int sync_rcu(void);
 bool cpus_visit(void);
-__u32 grace_begin(void);
-bool grace_over(__u32 token);
+__u32 slots_claimed(const struct img_claims *claims, int nr_cpus);
 
 #endif /* BPFIPT_INSTANCE_INT_H */

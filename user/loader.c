@@ -168,6 +168,8 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 		else if (!strcmp(name, "fwd_flows"))
 			err = bpf_map__set_max_entries(map, FWD_FLOWS *
 						       libbpf_num_possible_cpus());
+		else if (!strcmp(name, "claims"))
+			err = bpf_map__set_max_entries(map, libbpf_num_possible_cpus());
 		else if (!strcmp(name, "routes"))
 			err = bpf_map__set_max_entries(map, kernel_has_kern_ctx() ?
 						       libbpf_num_possible_cpus() : 1);

@@ -202,17 +202,17 @@ static int draft_make(const struct instance *in, struct ruleset *rs, bool whole,
 	memset(d, 0, sizeof(*d));
 	err->msg[0] = 0;
 	if (in && active_image(&in->gen))
-		live = live_images(&in->gen, rs);
+		live = live_images(in, rs);
 	ret = ifaces_list(&d->ifs, &d->nr_ifs);
 	if (!ret)
-		ret = counter_slots_assign(in ? &in->gen : NULL, &live, rs);
+		ret = counter_slots_assign(in, &live, rs);
 	if (!ret)
 		ret = states_assign(rs, live.image, live.nr, err);
 	if (!ret)
 		ret = named_assign(rs, live.image[0], err);
 	made = !ret && named_made(rs, live.image[0]);
 	if (made && live.nr > 1)
-		ret = images_settle(&in->gen);	/* their numbers may be in the other images */
+		ret = images_settle(in);	/* their numbers may be in the other images */
 	if (!ret)
 		ret = draft_compile(rs, live.image[0], whole || made || live.reused, d, err);
 	if (!ret)
@@ -330,9 +330,10 @@ static int pack(struct instance *in, struct ruleset *rs, void **bytes, size_t *l
 }
 
 /* Copy an image into an idle slot and make it the one in force. */
-static int publish(struct generation *gen, const struct image *img, const void *rules,
+static int publish(struct instance *in, const struct image *img, const void *rules,
 		   size_t rules_bytes, __u32 slots)
 {
+	struct generation *gen = &in->gen;
 	const struct img_hdr *old = active_image(gen);
 	__u32 was = active_slot(gen);
 	struct img_hdr *h;
@@ -342,7 +343,7 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	idle = img->delta ? image_verify_delta(img->word, img->words) :
 			    image_verify(img->word, img->words);
 	if (!idle)
-		idle = idle_slot(gen);
+		idle = idle_slot(in);
 	if (idle < 0)
 		return idle;
 	w = slot_at(gen, idle, img->words);
@@ -359,10 +360,8 @@ static int publish(struct generation *gen, const struct image *img, const void *
 	h->nr_slots = slots;
 	h->magic = IMG_MAGIC;
 	fault_step();
-	gen->map->retired[was] = GRACE_UNSURE;
+	gen->map->retired |= 1u << was;
 	__atomic_store_n(&gen->map->active, idle, __ATOMIC_RELEASE);
-	fault_step();
-	slot_retired(gen);
 	fault_step();
 	return 0;
 }
@@ -416,7 +415,7 @@ static int commit(struct instance *in, struct ruleset *rs, bool whole, struct lo
 	if (!ret)
 		ret = sets_sync(in, (struct img_hdr *)d.img.word, err);
 	if (!ret)
-		ret = publish(&in->gen, &d.img, rules, len, d.nr_slots);
+		ret = publish(in, &d.img, rules, len, d.nr_slots);
 	if (!ret)
 		ret = native_set(in, need, err);
 	free(rules);

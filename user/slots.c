@@ -2,9 +2,9 @@
 /*
  * slots.c - which slots are free: those of the image map, and the counters'
  *
- * An image that went out of force may be read until a grace period is over (grace.c). As
- * long as that is so neither may its slot be written, nor may a counter that it names
- * get another rule.
+ * An image that went out of force may be read by packets under way (grace.c). As long as
+ * that is so neither may its slot be written, nor may a counter that it names get another
+ * rule.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 #include "instance_int.h"
 #include "ruleset.h"
 
-#define GRACE_LOOKS	40	/* at the first grace period to end, */
-#define GRACE_PAUSE	500	/* us apart, before another is waited for */
+#define CLAIM_LOOKS	20	/* at the claims, before a grace period is waited for, */
+#define CLAIM_PAUSE	50	/* us apart: a packet takes less, unless preempted */
 
 /* counter_slots_used() - highest counter slot of a rule, and one */
 __u32 counter_slots_used(const struct ruleset *rs)
@@ -30,6 +30,21 @@ __u32 counter_slots_used(const struct ruleset *rs)
 	return max + 1;
 }
 
+/* Slots (bits), but for the active one, that packets may be reading. */
+static __u32 slots_read(const struct instance *in)
+{
+	const struct generation *gen = &in->gen;
+	__u32 read = gen->map->retired & ~(1u << active_slot(gen));
+	const struct img_claims *claims;
+
+	if (read && mode_is_nf(in->mode)) {
+		claims = generation_claims(in);
+		if (claims)
+			read &= slots_claimed(claims, gen->rows - 1);
+	}
+	return read;
+}
+
 /* Has @rs a rule that the image in force has not? */
 static bool any_new(const struct ruleset *rs)
 {
@@ -41,14 +56,16 @@ static bool any_new(const struct ruleset *rs)
 }
 
 /* Earlier images are asked for what new rules may not be given: none if there are none. */
-struct live live_images(const struct generation *gen, const struct ruleset *rs)
+struct live live_images(const struct instance *in, const struct ruleset *rs)
 {
+	const struct generation *gen = &in->gen;
 	struct live l = { .image = { active_image(gen) }, .nr = 1 };
+	__u32 read = any_new(rs) ? slots_read(in) : 0;
 
-	for (__u32 s = 0; any_new(rs) && s < tier_slots(&gen->tier); s++) {
+	for (__u32 s = 0; s < tier_slots(&gen->tier); s++) {
 		const struct img_hdr *h;
 
-		if (s == active_slot(gen) || grace_over(gen->map->retired[s]))
+		if (!(read >> s & 1))
 			continue;
 		h = (const void *)slot_at(gen, s, slot_used(gen, s));
 		if (h->magic == IMG_MAGIC && h->abi == IMG_ABI &&
@@ -61,84 +78,31 @@ struct live live_images(const struct generation *gen, const struct ruleset *rs)
 }
 
 /* images_settle() - wait until no image is read but the one in force. Return: 0 or -errno. */
-int images_settle(const struct generation *gen)
+int images_settle(const struct instance *in)
 {
-	__u32 active = active_slot(gen);
-	int err = !mode_is_nf(gen->map->mode) && cpus_visit() ? 0 : sync_rcu();
+	int err = 0;
 
-	for (__u32 s = 0; !err && s < tier_slots(&gen->tier); s++)
-		if (s != active)
-			gen->map->retired[s] = GRACE_OVER;
+	for (int looks = 0; mode_is_nf(in->mode) && looks < CLAIM_LOOKS; looks++) {
+		if (!slots_read(in))
+			return 0;
+		usleep(CLAIM_PAUSE);
+	}
+	if (mode_is_nf(in->mode) || !cpus_visit())
+		err = sync_rcu();
+	if (!err)
+		in->gen.map->retired = 0;
 	return err;
 }
 
-/* A slot whose grace period is over; -1: none; *soon: some slot's will be seen to be. */
-static int over_slot(struct generation *gen, bool *soon)
+/* idle_slot() - a slot that nothing reads. Return: its number or -errno. */
+int idle_slot(const struct instance *in)
 {
-	__u32 active = active_slot(gen), *retired = gen->map->retired;
+	const struct generation *gen = &in->gen;
+	__u32 all = ((1u << tier_slots(&gen->tier)) - 1) & ~(1u << active_slot(gen));
+	__u32 free = all & ~slots_read(in);
+	int err = free ? 0 : images_settle(in);
 
-	*soon = false;
-	for (__u32 s = 0; s < tier_slots(&gen->tier); s++) {
-		if (s == active)
-			continue;
-		if (grace_over(retired[s])) {
-			retired[s] = GRACE_OVER;
-			return s;
-		}
-		*soon |= retired[s] != GRACE_UNSURE;
-	}
-	return -1;
-}
-
-/*
- * idle_slot() - a slot that nothing reads: not in force, its grace period over
- * Waits for one only when commits came faster than grace periods end, and then for the
- * one that began first, which is nearer its end than one that begins now.
- * Return: its number or -errno.
- */
-int idle_slot(struct generation *gen)
-{
-	__u32 active = active_slot(gen);
-	bool soon = true;
-	int slot, err;
-
-	for (int tries = 0; soon && tries < GRACE_LOOKS; tries++) {
-		if (tries)
-			usleep(GRACE_PAUSE);
-		slot = over_slot(gen, &soon);
-		if (slot >= 0)
-			return slot;
-	}
-	err = images_settle(gen);
-	return err ?: (int)!active;
-}
-
-/*
- * slot_retired() - a slot has gone out of force and is GRACE_UNSURE: see to its grace period
- * To watch one takes a program (grace.c) and 90 us. So while commits are rare, none being
- * watched and free slots left, nothing is done: up to half of the slots wait for the same one.
- * At tc and XDP none is watched: images_settle() takes no time there.
- */
-void slot_retired(struct generation *gen)
-{
-	__u32 n = tier_slots(&gen->tier), active = active_slot(gen), unsure = 0, token;
-	__u32 *retired = gen->map->retired;
-	bool watched = false;
-
-	if (!mode_is_nf(gen->map->mode))
-		return;
-	for (__u32 s = 0; s < n; s++) {
-		if (s == active)
-			continue;
-		unsure += retired[s] == GRACE_UNSURE;
-		watched |= retired[s] != GRACE_UNSURE && !grace_over(retired[s]);
-	}
-	if (!watched && unsure < n / 2)
-		return;
-	token = grace_begin();
-	for (__u32 s = 0; s < n; s++)
-		if (s != active && retired[s] == GRACE_UNSURE)
-			retired[s] = token;
+	return err ?: __builtin_ctz(free ?: all);
 }
 
 /* The counter slots of an image; @holes: those too of positions that no chain holds. */
@@ -186,8 +150,9 @@ static long mark_used(const struct generation *gen, const struct live *live,
  *	the base has
  * Return: 0 or -errno.
  */
-int counter_slots_assign(const struct generation *gen, struct live *live, struct ruleset *rs)
+int counter_slots_assign(const struct instance *in, struct live *live, struct ruleset *rs)
 {
+	const struct generation *gen = in ? &in->gen : NULL;
 	__u32 n = counter_slots_used(rs), next = SLOT_FIRST_RULE, total = n;
 	unsigned char *used;
 	int err = 0;
@@ -204,7 +169,7 @@ int counter_slots_assign(const struct generation *gen, struct live *live, struct
 		return -ENOMEM;
 	lack = mark_used(gen, live, rs, used, total + 1);
 	if (lack > 0 && live->nr > 1) {
-		err = images_settle(gen);
+		err = images_settle(in);
 		live->nr = 1;
 		lack = mark_used(gen, live, rs, used, total + 1);
 	}

@@ -64,9 +64,9 @@
  * stay candidates; act.hotdrop says in which forms a candidate drops the packet.
  *
  * Slots. The map's one value is a map header and two or more slots; hooks read
- * map->active once per packet. A slot that is not active may be rewritten an RCU grace
- * period after it was; one store publishes it to every hook at once. More than two,
- * where they are small, so that a change seldom waits for a grace period.
+ * map->active once per packet. A slot that is not active may be rewritten once no hook
+ * reads it any more (user/slots.c); one store publishes it to every hook at once. More
+ * than two, where they are small, so that a change seldom has to see to that.
  */
 #ifndef BPFIPT_ABI_IMAGE_H
 #define BPFIPT_ABI_IMAGE_H
@@ -76,7 +76,7 @@
 #include "packet.h"
 
 #define IMG_MAGIC	0x49465042u	/* "BPFI" */
-#define IMG_ABI		6u
+#define IMG_ABI		7u
 
 /* Hard limits: beyond them a rule is refused, never dropped. */
 #define IMG_MAX_POSITIONS	(64 * 64 * 64)
@@ -106,8 +106,7 @@
  * @features:	IMG_F_* that the loaded programs hold, user space only
  * @native:	NATIVE_* parts of the nftables table (user/nft.c), user space only
  * @ct_max:	entries that conntrack has room for, user space only
- * @retired:	by slot, which grace period must end before it is written again (grace.c),
- *		user space only
+ * @retired:	bit per slot: was in force, and may be read still; user space only
  * @others:	there may be other generations: a growth is under way, or was (grow.c), user
  *		space only
  * @used:	by slot, words of the image in it: how much of it to map, user space only
@@ -122,10 +121,25 @@ struct img_map {
 	__u32 features;
 	__u32 native;
 	__u32 ct_max;
-	__u32 retired[IMG_MAX_SLOTS];
 	__u32 used[IMG_MAX_SLOTS];
+	__u32 retired;
 	__u32 others;
-	__u8  pad[IMG_MAP_BYTES - 100];
+	__u8  pad[IMG_MAP_BYTES - 72];
+};
+
+/*
+ * struct img_claims - rows of the scratch that programs have claimed, of one CPU
+ * For programs that others interrupt (hooks netfilter and hybrid). A row is claimed before
+ * the active word is read, and its claim says which slot is read as soon as that is known.
+ * So a claim of 0 is nobody's who could still read a slot that is not active, and
+ * CLAIM_TAKEN may be a reader of any.
+ */
+#define IMG_CLAIMS	16
+#define CLAIM_TAKEN	1u
+#define CLAIM_SLOT(s)	(2u + (s))
+
+struct img_claims {
+	__u32 row[IMG_CLAIMS];
 };
 
 /* A built-in chain as its hook sees it. */
@@ -363,6 +377,7 @@ struct img_late {
 };
 
 _Static_assert(sizeof(struct img_map) == IMG_MAP_BYTES, "img_map");
+_Static_assert(sizeof(struct img_claims) == 64, "img_claims is one cache line");
 _Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 4 * NR_PARTS + 14), "img_hdr");
 _Static_assert(sizeof(struct img_part) == 16, "img_part");
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");

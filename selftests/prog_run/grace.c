@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * grace.c - user/grace.c: no grace period is over while a program runs that it waits for
+ * grace.c - user/grace.c: what is waited for has ended, and what claims say
  *
  * A program that takes long (it reads the clock 100,000 times, and again in each of 33
- * tail calls) says in a map when it begins and when it ends. A token taken in between
- * must not be over before it has ended, however often one looks; nor must a visit of all
- * CPUs that begins in between.
+ * tail calls) says in a map when it begins and when it ends. A visit of all CPUs, or a
+ * grace period, that begins in between must not be over before it has ended.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,7 +20,7 @@
 
 #include "../../user/instance_int.h"
 
-#define ROUNDS	5	/* in which the token was taken in time */
+#define ROUNDS	5	/* in which the wait began in time */
 #define TRIES	50
 #define LOOPS	100000
 
@@ -93,27 +92,43 @@ static void begin(struct said *said, pthread_t *thread)
 		sched_yield();
 }
 
-static void test_visit(struct said *said)
+static void test_wait(struct said *said, bool (*wait)(void), const char *what)
 {
 	unsigned int rounds = 0;
-	bool seen = true, early = false;
-	cpu_set_t before, after;
+	bool done = true, early = false;
 	pthread_t thread;
+	char text[128];
 
-	sched_getaffinity(0, sizeof(before), &before);
 	for (int i = 0; i < TRIES && rounds < ROUNDS; i++) {
 		begin(said, &thread);
 		if (!said->ended) {
-			seen &= cpus_visit();
+			done &= wait();
 			early |= !said->ended;
 			rounds++;
 		}
 		pthread_join(thread, NULL);
 	}
-	sched_getaffinity(0, sizeof(after), &after);
-	ok(seen && rounds == ROUNDS, "every CPU was visited while a program ran, and again");
+	snprintf(text, sizeof(text), "%s while a program ran, and again", what);
+	ok(done && rounds == ROUNDS, text);
 	ok(!early, "when that was done the program had ended");
-	ok(CPU_EQUAL(&before, &after), "and the process may run where it might before");
+}
+
+static bool grace_period(void)
+{
+	return !sync_rcu();
+}
+
+static void test_claims(void)
+{
+	struct img_claims claims[3] = {};
+
+	ok(!slots_claimed(claims, 3), "no claim: no slot is read");
+	claims[0].row[1] = CLAIM_SLOT(0);
+	claims[2].row[IMG_CLAIMS - 1] = CLAIM_SLOT(7);
+	ok(slots_claimed(claims, 3) == 0x81, "claims of two CPUs: the slots they name");
+	ok(slots_claimed(claims, 2) == 0x01, "control: of the first two CPUs, the one");
+	claims[1].row[0] = CLAIM_TAKEN;
+	ok(slots_claimed(claims, 3) == ~0u, "one that names none yet: any slot may be read");
 }
 
 int main(void)
@@ -122,10 +137,7 @@ int main(void)
 	int said_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "said", 4, sizeof(struct said), 1, &mmapable);
 	int self_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "self", 4, 4, 1, NULL);
 	struct said *said = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, said_fd, 0);
-	bool unsure = false, early = false;
-	unsigned int rounds = 0;
-	unsigned long looks = 0;
-	pthread_t thread;
+	cpu_set_t before, after;
 	__u32 zero = 0;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
@@ -138,27 +150,13 @@ int main(void)
 	if (prog_fd < 0 || bpf_map_update_elem(self_fd, &zero, &prog_fd, 0))
 		die("program");
 
-	for (int i = 0; i < TRIES && rounds < ROUNDS; i++) {
-		bool in_time;
-		__u32 token;
-
-		begin(said, &thread);
-		token = grace_begin();
-		unsure |= token == GRACE_UNSURE;
-		in_time = !said->ended;
-		for (; !unsure && !grace_over(token); looks += in_time)
-			sched_yield();
-		rounds += in_time;
-		early |= !unsure && !said->ended;
-		pthread_join(thread, NULL);
-	}
-	test_visit(said);
+	sched_getaffinity(0, sizeof(before), &before);
+	test_wait(said, cpus_visit, "every CPU was visited");
+	sched_getaffinity(0, sizeof(after), &after);
+	ok(CPU_EQUAL(&before, &after), "and the process may run where it might before");
+	test_wait(said, grace_period, "a grace period was waited for");
+	test_claims();
 	bpf_map_delete_elem(self_fd, &zero);
-	ok(!unsure, "the kernel shows when a grace period is over");
-	ok(rounds == ROUNDS, "one that began while a program ran, and again");
-	ok(!early, "was over only when the program had ended");
-	ok(looks > ROUNDS, "and not when one had looked before");
-	ok(grace_over(GRACE_OVER) && !grace_over(GRACE_UNSURE), "over is over, unsure never");
 	printf("1..%d\n", test_nr);
 	return bad ? 1 : 0;
 }

@@ -7,7 +7,7 @@
 # mixed.sh - rules change a hundred times a second under a flood of up to a million
 # packets a second, and no packet is judged by a mixture of two rulesets
 #
-# The chain `work' is A or B, of different length and order; each change is one COMMIT.
+# The chain `work' is A or B (of two lengths), of different length and order; each change is one COMMIT.
 # What rate the machine has reached is said, not asked for. The flood has one CPU, and
 # comes before all else there; the commits are everybody's equal.
 # FORWARD around it stays, and its counters with it, so they judge every packet:
@@ -65,8 +65,10 @@ batch() {
 }
 batch work_a >"$TMP/a"
 batch work_b >"$TMP/b"
+batch work_b 40 >"$TMP/c"
 batch work_b 3000 >"$TMP/big"		# outgrows the programs' maps: they are replaced
-for ((i = 0; i < CHANGES / 2; i++)); do cat "$TMP/b" "$TMP/a"; done >"$TMP/changes"
+# three in turn, so that a slot is written over with something else
+for ((i = 0; i < CHANGES / 3; i++)); do cat "$TMP/b" "$TMP/c" "$TMP/a"; done >"$TMP/changes"
 frame_rules() {
 	cat <<-END
 		*filter
