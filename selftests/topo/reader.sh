@@ -5,8 +5,8 @@
 #
 # reader.sh - a packet that takes long is judged by one ruleset, however many replace it
 #
-# OUTPUT searches datagrams of 60,000 bytes for $SEARCHES strings, which takes as long as many
-# commits. Each ruleset counts its packets first, and again in the end, both in chains that
+# OUTPUT searches datagrams of 60,000 bytes for $SEARCHES strings, byte by byte, as long as many
+# commits take. Each ruleset counts its packets first, and again in the end, both in chains that
 # stay: they differ when one was written over while it was read. The control: commits that
 # are made to believe that nothing is read.
 #
@@ -25,7 +25,7 @@ PINS=$(ns_pins "$R")
 ruleset() {
 	printf '%s\n' '*filter' ':work -' "-A work -j begin$1"
 	for ((s = 0; s < SEARCHES + $1; s++)); do
-		echo "-A work -m string --algo bm --string never$s"
+		echo "-A work -m string --algo bm --string x$s-"
 	done
 	printf '%s\n' "-A work -j end$1" '-A work -j DROP' COMMIT
 }
@@ -51,7 +51,7 @@ under_packets() {
 		echo COMMIT
 	} | fw dut -restore
 	ruleset 3 | fw dut -restore -n || return
-	ns_spawn "$R" python3 -c "
+	ns_spawn "$R" nice -n -15 python3 -c "
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 while True:
@@ -62,7 +62,8 @@ while True:
 "
 	busywait 20 sending
 	from=$(packets OUTPUT)
-	(renice -n -15 "$BASHPID" >/dev/null && "$@")	# commits are to come while a packet is judged
+	# both are to run, so that commits come while a packet is judged
+	(renice -n -15 "$BASHPID" >/dev/null && "$@")
 	rc=$?
 	judged=$(($(packets OUTPUT) - from))
 	kill "$SPAWNED"
