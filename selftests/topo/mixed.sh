@@ -104,16 +104,28 @@ more_than() {
 	[ "$(packets FORWARD 1)" -gt "$1" ]
 }
 
-# under_flood CMD... - run it while the flood lasts; leaves the counters in $TMP/saved
-under_flood() {
-	local rc
+# taken - packets that the router has taken from the veth: on an only CPU the flood may come
+# before who does that (ksoftirqd, on 6.1), and what does not fit into the veth's ring is lost
+taken() {
+	ns_exec "${NS[dut.r]}" awk '$1 == "eth0:" { print $3 }' /proc/net/dev
+}
 
+# under_flood CMD... - run it while the flood lasts; leaves the counters in $TMP/saved, and
+# how many packets came in $came
+under_flood() {
+	local rc before
+
+	before=$(taken)
 	frame_rules | fw dut -restore || return
 	flood_start 60 dut -p "$RATE" -t 10
 	busywait 20 more_than 0
 	"$@"
 	rc=$?
 	flood_stop
+	# shellcheck disable=SC2317
+	quiet() { came=$(taken); pause 2; [ "$(taken)" = "$came" ]; }
+	busywait 20 quiet
+	came=$((came - before))
 	note_counters
 	return $rc
 }
@@ -153,7 +165,8 @@ tap_ok $? "$CHANGES changes and a growth under a flood"
 [ "$judged" -gt $((10 * CHANGES)) ]
 tap_ok $? "with packets between them: $judged"
 echo "# $CHANGES changes and $judged packets judged in $took ms: $((CHANGES * 1000 / took)) and $((judged * 1000 / took)) a second"
-tap_same "every packet met the chain of one of the two" "$(cat "$TMP/sent")" "$(packets FORWARD 1)"
+echo "# $came of $(cat "$TMP/sent") packets came"
+tap_same "every packet met the chain of one of the two" "$came" "$(packets FORWARD 1)"
 tap_same "what both accept never falls through" 0 "$(packets FORWARD 2)"
 tap_same "what both drop never falls through" 0 "$(packets FORWARD 3)"
 tap_same "nobody meets the other's mark" 0 "$(packets bad 1)"
