@@ -2,10 +2,10 @@
 /*
  * inject.c - put frames into a client-router-server topology, see what comes out
  *
- *	inject [-b] -c NETNS:DEV -r NETNS:DEVC:DEVS -s NETNS:DEV [-t TUN] < frames
- *	inject -r NETNS -w LETTER:NETNS:DEV:RDEV [-w ...] [-t TUN] < frames
+ *	inject [-b] [-p MS] -c NETNS:DEV -r NETNS:DEVC:DEVS -s NETNS:DEV [-t TUN] < frames
+ *	inject [-p MS] -r NETNS -w LETTER:NETNS:DEV:RDEV [-w ...] [-t TUN] < frames
  *
- * -b: the router's ends are ports of a bridge. The first form is the second with wires c and s. A wire runs from DEV, where its
+ * -b: the router's ends are ports of a bridge. -p: pause so long behind each frame. The first form is the second with wires c and s. A wire runs from DEV, where its
  * frames are sent and read, to the router's RDEV.
  *
  * One frame at a time, and after each a marker (ethertype 0x88b5, which no IP
@@ -338,8 +338,8 @@ static void inject(const struct frame *f)
 
 static void usage(void)
 {
-	fputs("usage: inject -c NS:DEV -r NS:DEVC:DEVS -s NS:DEV [-t TUN] < frames\n"
-	      "       inject -r NS -w LETTER:NS:DEV:RDEV [-w ...] [-t TUN] < frames\n", stderr);
+	fputs("usage: inject [-b] [-p MS] -c NS:DEV -r NS:DEVC:DEVS -s NS:DEV [-t TUN] < frames\n"
+	      "       inject [-p MS] -r NS -w LETTER:NS:DEV:RDEV [-w ...] [-t TUN] < frames\n", stderr);
 	exit(2);
 }
 
@@ -379,13 +379,13 @@ static void far_end(char letter, char *s)
 int main(int argc, char **argv)
 {
 	char *r = NULL, *t = NULL, *line = NULL, *ns;
-	unsigned long line_no = 0;
+	unsigned long line_no = 0, pause = 0;
 	size_t room = 0;
 	struct frame f;
 	cpu_set_t cpus;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "bc:r:s:t:w:")) != -1)
+	while ((opt = getopt(argc, argv, "bc:p:r:s:t:w:")) != -1)
 		switch (opt) {
 		case 'c':
 		case 's': far_end(opt, optarg); break;
@@ -396,6 +396,7 @@ int main(int argc, char **argv)
 		case 'r': r = optarg; break;
 		case 't': t = optarg; break;
 		case 'b': bridged = 1; break;
+		case 'p': pause = strtoul(optarg, NULL, 10); break;
 		default: usage();
 		}
 	/* one CPU: a softirq then follows its send at once, and queues stay in order */
@@ -433,6 +434,7 @@ int main(int argc, char **argv)
 		frame_no++;
 		inject(&f);
 		drain();
+		usleep(pause * 1000);
 	}
 	free(line);
 	return fflush(stdout) ? 2 : 0;

@@ -115,6 +115,26 @@ expect "nothing to count by: hotdrop" < <(
 	echo "c icmp 10.1.0.11 $S type=8 rest=1"
 )
 
+# A dropped connection is a member while the table has its tuple, whoever opened that; at the
+# netfilter hook until the list is looked at (a row of iptables-compat.rst).
+restored <<-END
+	-s $C -p tcp -m connlimit --connlimit-above 1 --connlimit-mask 32
+	-s $C -p tcp -j DROP
+END
+one_by_one() {
+	local line
+
+	while read -r line; do send_both <<<"$line"; done
+}
+asked() { saved "$1" | counters_of FORWARD 1 | cut -d' ' -f1; }
+one_by_one < <(syns $C 3001 3001 80; echo "s tcp $S:80 $C:3001 flags=S seq=100"; syns $C 3002 3002 80)
+[ -z "$native" ] || tap_same "dropped, then opened from the other side: two" 1 "$(asked ref)"
+case $HOOK in
+netfilter | hybrid) tap_check "at this hook one, or two if the entry came to lie where the first one was" \
+	grep -qx '[01]' <<<"$(asked dut)" ;;
+*) tap_same "dropped, then opened from the other side: two, too" 1 "$(asked dut)" ;;
+esac
+
 if [ "$DUT" = bpf ]; then
 	# Over time: lists of addresses that nobody asks for again are collected.
 	fw dut -restore <<-END

@@ -52,6 +52,9 @@ class Gen:
         self.ports += [self.r.randrange(65536) for _ in range(3)]
         self.args = args
         self.late = self.some("late") and self.chance(0.5)
+        # rules that count connections, and packets of a few of them; its own dice
+        self.limits = self.some("late", "connlimit") and random.Random(f"limits{seed}").random() < args.limits
+        self.late |= self.limits
         self.last_port = 80
         self.hint = {}      # what a frame needs to meet the rule being made
         self.hints = [{}]
@@ -237,6 +240,17 @@ class Gen:
                 lines.append(self.rule(u, users[i + 1:], ["INPUT", "FORWARD", "OUTPUT"]))
         return lines + ["COMMIT"]
 
+    def few_frame(self):
+        """The first frame of one of a few connections"""
+        frm = self.r.choice("cccs")
+        src, dst = (CLIENTS[:3], SERVERS[:3])[::1 if frm == "c" else -1]
+        proto = self.r.choice(["tcp"] * 4 + ["udp"] * 2 + ["icmp"])
+        src, dst = self.r.choice(src), self.r.choice(dst + LOCAL[:1] if frm == "c" else dst)
+        if proto == "icmp":
+            return f"{frm} icmp {src} {dst} type=8"
+        ports = f"{frm} {proto} {src}:{self.r.randrange(1024, 1028)} {dst}:{self.r.choice(self.ports[:2])}"
+        return ports + (" flags=" + self.r.choice(["S", "S", "S", "A", "FA", "R"]) if proto == "tcp" else "")
+
     def frame(self):
         """One frame, or, of a connection, the answer to an earlier one"""
         if not self.ct:
@@ -251,7 +265,7 @@ class Gen:
             if proto == "icmp":
                 out.append(f"type={self.r.choice([0, 0, 8])}")
             return " ".join(out + ([f"len={self.r.choice([1, 30, 200])}"] if self.chance(0.5) else []))
-        line = self.new_frame()
+        line = self.few_frame() if self.limits and self.chance(0.8) else self.new_frame()
         w = line.split()
         self.past.append((*w[:4], next((x[6:] for x in w if x.startswith("flags=")), "")))
         return line
@@ -317,13 +331,14 @@ def main():
     ap.add_argument("--avoid", default="")
     ap.add_argument("--frames", type=int, default=250)
     ap.add_argument("--rules", type=int, default=100)
+    ap.add_argument("--limits", type=float, default=0.12, help="how many rulesets ask connlimit")
     args = ap.parse_args()
     for i in range(args.count):
         g = Gen(args.seed + i, args)
         with open(f"{args.dir}/{i}.rules", "w", encoding="ascii") as f:
             f.write("\n".join(g.rules()) + "\n")
         with open(f"{args.dir}/{i}.frames", "w", encoding="ascii") as f:
-            f.write("\n".join(g.frame() for _ in range(args.frames)) + "\n")
+            f.write("\n".join(g.frame() for _ in range(args.frames // (2 if g.limits else 1))) + "\n")
 
 
 if __name__ == "__main__":

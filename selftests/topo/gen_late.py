@@ -4,19 +4,19 @@
 Everything that a hook enforces and whose outcome both worlds must share. So rates are
 so slow that only bursts count, names of lists and tables belong to one ruleset, and dates
 are years or whole days away. Left out: statistic's random mode and cpu, which no two
-worlds share, and connlimit, whose lists the kernel cleans at most once a tick of its
-clock: two runs of iptables itself differ (topo/connlimit.sh has it step by step).
+worlds share. connlimit has rulesets of its own: the kernel cleans its lists once a tick
+of its clock at most, so there must be time between two frames for both worlds to agree.
 
 A match's name here is what --avoid takes. Those in CT make both worlds track connections.
 """
 
-CT = ("conntrack", "state", "connmark", "CONNMARK", "connbytes", "helper")
+CT = ("connlimit", "conntrack", "state", "connmark", "CONNMARK", "connbytes", "helper")
 SETS = {"gen_ip": "src", "gen_net": "dst", "gen_port": "dst", "gen_ipport": "src,dst"}
 
 
 def late(g, chain, reach):
     """One match for a rule of @chain, which the chains @reach lead to; '' when it may not be"""
-    k = g.r.choice(NAMES)
+    k = "connlimit" if g.limits and g.chance(0.7) else g.r.choice(NAMES)
     if not g.some(k):
         return ""
     text = globals()["m_" + k](g, chain, reach)
@@ -136,11 +136,16 @@ def m_connbytes(g, _chain, _reach):
             f"--connbytes-dir {g.r.choice(['original', 'reply', 'both'])}")
 
 
+def m_connlimit(g, _chain, _reach):
+    return (f"--connlimit-{g.r.choice(['upto', 'above'])} {g.r.randrange(5)} --connlimit-mask "
+            f"{g.r.choice([0, 8, 24, 31, 32])} --connlimit-{g.r.choice('sd')}addr")
+
+
 def m_helper(g, _chain, _reach):
     return f"{g.neg(0.4)}--helper {g.r.choice(['ftp', 'sip'])}"
 
 
-NAMES = sorted(n[2:] for n in globals() if n.startswith("m_"))
+NAMES = sorted(n[2:] for n in globals() if n.startswith("m_") and n != "m_connlimit")
 
 
 def late_target(g, proto):

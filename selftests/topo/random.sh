@@ -5,7 +5,7 @@
 #
 # random.sh - random rulesets, random frames: same deliveries, same counters
 #
-#	SEED=n COUNT=n HOOK=tc random.sh
+#	SEED=n COUNT=n LIMITS=0..1 HOOK=tc random.sh
 #
 # The suite tries the same rulesets each time; new ones are for SEED=$RANDOM and for
 # make soak. Ruleset i is generated from SEED+i, so each failure comes with a line that
@@ -17,6 +17,7 @@ need tools python3
 SEED=${SEED:-1}
 COUNT=${COUNT:-$((SLOW > 1 ? 25 : 100))}
 FRAMES=${FRAMES:-250}
+TICK=$((12 * SLOW))	# milliseconds, more than a tick of the kernel's clock
 echo "# SEED=$SEED COUNT=$COUNT HOOK=$HOOK${FORWARD:+-forward} REF=$REF DUT=$DUT"
 twin_up wire
 
@@ -110,6 +111,13 @@ while read -r name rule; do
 	# shellcheck disable=SC2086 # words of a rule
 	{ ref -A probe $rule && dut -A probe $rule; } >/dev/null 2>&1 || AVOID+=${AVOID:+,}$name
 done < <(features)
+# As connlimit.sh has it: Debian's kernels count a connection's later packets anew; and
+# netfilter does not look tuples up (a row of iptables-compat.rst).
+[ "$HOOK" != netfilter ] && ref -A FORWARD -p tcp --syn -m connlimit --connlimit-above 3 --connlimit-mask 32 -j DROP 2>/dev/null &&
+	PACE=$TICK world_inject ref <(for p in 1 2 3 4 5 6 7 1 2 3; do
+		echo "c tcp 10.1.0.2:$p 10.2.0.2:80 flags=S seq=100"
+	done) "$TMP/ref.rx" && [ "$(delivered s)" = 3 ] || AVOID+=${AVOID:+,}connlimit
+ref -F FORWARD
 [ -z "$AVOID" ] || echo "# left out, refused by $REF or $DUT: $AVOID"
 # malformed packets and fragments are where nft differs from legacy (table D); it also
 # saves `! --dport 0:9` as `--dport 10:65535`
@@ -119,22 +127,25 @@ fi
 
 mkdir "$TMP/gen"
 python3 "$REPO/selftests/topo/gen.py" "$SEED" "$COUNT" "$TMP/gen" --frames "$FRAMES" \
-	${AVOID:+--avoid "$AVOID"} || exit 1
+	${AVOID:+--avoid "$AVOID"} ${LIMITS:+--limits "$LIMITS"} || exit 1
 
-hits=0
+hits=0 limits=0
 for ((i = 0; i < COUNT; i++)); do
 	bad=$TAP_BAD
 	# shellcheck disable=SC2119
 	if both_restore <"$TMP/gen/$i.rules"; then
 		! grep -q -e '-[mj] \(conn\|CONN\|state\|helper\)' "$TMP/gen/$i.rules" || forget
-		agree "ruleset $i: $(grep -c '^-A' "$TMP/gen/$i.rules") rules, $FRAMES frames" <"$TMP/gen/$i.frames"
+		PACE=
+		! grep -q -e '-m connlimit' "$TMP/gen/$i.rules" || PACE=$TICK
+		agree "ruleset $i: $(grep -c '^-A' "$TMP/gen/$i.rules") rules, $(wc -l <"$TMP/gen/$i.frames") frames" <"$TMP/gen/$i.frames"
 		hits=$((hits + $(grep -c '^\[[1-9]' "$TMP/ref.saved")))
+		limits=$((limits + $(grep -c '^\[[1-9].*-m connlimit' "$TMP/ref.saved")))
 	else
 		tap_ok 1 "ruleset $i goes in"
 	fi
 	[ "$TAP_BAD" = "$bad" ] ||
-		echo "# again: SEED=$((SEED + i)) COUNT=1 FRAMES=$FRAMES HOOK=$HOOK${FORWARD:+-forward} REF=$REF DUT=$DUT $0"
+		echo "# again: SEED=$((SEED + i)) COUNT=1 FRAMES=$FRAMES${LIMITS:+ LIMITS=$LIMITS} HOOK=$HOOK${FORWARD:+-forward} REF=$REF DUT=$DUT $0"
 done
-echo "# rules hit: $hits"
+echo "# rules hit: $hits, of connlimit: $limits"
 [ "$COUNT" -lt 10 ] || tap_ok $((hits < COUNT)) "the frames hit rules"
 tap_done

@@ -127,9 +127,9 @@ same_counters() {
 	tap_same "$1" "$(saved ref)" "$(saved dut)"
 }
 
-# world_inject WORLD FRAMES OUT
+# world_inject WORLD FRAMES OUT - $PACE milliseconds apart
 world_inject() {
-	"$INJECT" ${BRIDGED:+-b} -c "${NS[$1.c]}:${CDEV:-c0}" -r "${NS[$1.r]}:${ETH0:-eth0}:eth1" -s "${NS[$1.s]}:s0" \
+	"$INJECT" ${BRIDGED:+-b} ${PACE:+-p "$PACE"} -c "${NS[$1.c]}:${CDEV:-c0}" -r "${NS[$1.r]}:${ETH0:-eth0}:eth1" -s "${NS[$1.s]}:s0" \
 		${TUN:+-t "$TUN"} <"$2" >"$3" 2>"$3.err" || {
 		tap_note "inject ($1) exit $?: $(cat "$3.err")"
 		return 1
@@ -143,8 +143,13 @@ world_inject() {
 # the deliveries differ. $TMP/ref.rx holds what the reference let through.
 send_both() {
 	cat >"$TMP/frames"
-	world_inject ref "$TMP/frames" "$TMP/ref.rx" &&
-		world_inject dut "$TMP/frames" "$TMP/dut.rx" || return 1
+	if [ -n "$PACE" ]; then		# mostly waits: side by side
+		world_inject ref "$TMP/frames" "$TMP/ref.rx" &
+		world_inject dut "$TMP/frames" "$TMP/dut.rx" && wait $! || return 1
+	else
+		world_inject ref "$TMP/frames" "$TMP/ref.rx" &&
+			world_inject dut "$TMP/frames" "$TMP/dut.rx" || return 1
+	fi
 	cmp -s "$TMP/ref.rx" "$TMP/dut.rx" && return 0
 	explain_difference
 	return 1
