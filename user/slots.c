@@ -117,10 +117,11 @@ static void mark_image(const struct img_hdr *h, bool holes, unsigned char *used,
 
 /*
  * Mark the counter slots below @n that are taken: by rules, and by live images.
+ * @room:	counters that the map has; 0: there is none
  * Return: how many more the new rules need than are free of those the map has.
  */
-static long mark_used(const struct generation *gen, const struct live *live,
-		      const struct ruleset *rs, unsigned char *used, __u32 n)
+static long mark_used(__u32 room, const struct live *live, const struct ruleset *rs,
+		      unsigned char *used, __u32 n)
 {
 	long lack = 0;
 
@@ -133,7 +134,7 @@ static long mark_used(const struct generation *gen, const struct live *live,
 			lack += !rs->chains[c]->rules[r]->slot;
 		}
 	}
-	for (__u32 i = SLOT_FIRST_RULE; live->nr && i < gen->tier.nr_counters; i++)
+	for (__u32 i = SLOT_FIRST_RULE; i < room; i++)
 		lack -= !used[i];
 	return lack;
 }
@@ -152,7 +153,7 @@ static long mark_used(const struct generation *gen, const struct live *live,
  */
 int counter_slots_assign(const struct instance *in, struct live *live, struct ruleset *rs)
 {
-	const struct generation *gen = in ? &in->gen : NULL;
+	const __u32 room = live->nr ? in->gen.tier.nr_counters : 0;
 	__u32 n = counter_slots_used(rs), next = SLOT_FIRST_RULE, total = n;
 	unsigned char *used;
 	int err = 0;
@@ -160,22 +161,22 @@ int counter_slots_assign(const struct instance *in, struct live *live, struct ru
 
 	if (!any_new(rs))
 		return 0;
-	if (live->nr && gen->tier.nr_counters > total)
-		total = gen->tier.nr_counters;
+	if (room > total)
+		total = room;
 	for (size_t c = 0; c < rs->nr_chains; c++)
 		total += rs->chains[c]->nr_rules;
 	used = malloc(total + 1);
 	if (!used)
 		return -ENOMEM;
-	lack = mark_used(gen, live, rs, used, total + 1);
+	lack = mark_used(room, live, rs, used, total + 1);
 	if (lack > 0 && live->nr > 1) {
 		err = images_settle(in);
 		live->nr = 1;
-		lack = mark_used(gen, live, rs, used, total + 1);
+		lack = mark_used(room, live, rs, used, total + 1);
 	}
 	if (lack > 0 && live->nr) {
 		live->reused = true;
-		mark_used(gen, live, rs, used, total + 1);
+		mark_used(room, live, rs, used, total + 1);
 	}
 	for (size_t c = 0; !err && c < rs->nr_chains; c++) {
 		for (size_t r = 0; r < rs->chains[c]->nr_rules; r++) {
