@@ -23,11 +23,11 @@ int counters_read(const struct generation *gen, __u32 n, struct fw_counter *sum)
 
 	if (n > gen->tier.nr_counters)
 		return -EINVAL;
-	c = generation_counters(gen);
-	if (!c)
-		return -errno;
 	memset(sum, 0, n * sizeof(*sum));
-	for (__u32 rows = gen->rows; rows--; c += gen->tier.nr_counters) {
+	for (__u32 row = 0; row < gen->rows; row++) {
+		c = counters_row(gen, row, n);
+		if (!c)
+			return -ENOMEM;
 		for (__u32 i = 0; i < n; i++) {
 			sum[i].packets += __atomic_load_n(&c[i].packets, __ATOMIC_RELAXED);
 			sum[i].bytes += __atomic_load_n(&c[i].bytes, __ATOMIC_RELAXED);

@@ -28,14 +28,13 @@ struct part {
 /*
  * struct gen_maps - what is mapped of a generation
  * @tables, @rules: by slot
- * @counters:	all rows, @counters_len bytes; NULL: not mapped yet
+ * @row:	of counters, gen->rows of them; NULL: none is mapped yet
  * @claims:	by CPU, @claims_len bytes; NULL: not mapped yet
  */
 struct gen_maps {
 	struct part tables[IMG_MAX_SLOTS];
 	struct part rules[IMG_MAX_SLOTS];
-	const struct fw_counter *counters;
-	size_t counters_len;
+	struct part *row;
 	const struct img_claims *claims;
 	size_t claims_len;
 };
@@ -108,32 +107,37 @@ static int read_tier(struct generation *gen)
 }
 
 /*
- * @bytes of the map from word @word of a slot on, mapped if they are not yet. When they
- * cannot be the process ends, as it may anywhere (publish.c).
+ * @bytes of a map from byte @at on, mapped if they are not yet. When they cannot be the
+ * process ends, as it may anywhere (publish.c).
  */
-static char *map_part(const struct generation *gen, __u32 slot, __u32 word, size_t bytes,
-		      struct part *part)
+static char *map_part(int fd, int prot, size_t at, size_t bytes, struct part *part)
 {
-	size_t at = sizeof(*gen->map) + (slot * (size_t)gen->tier.table_words + word) * 4;
 	size_t before = at & (page_size() - 1);
 
 	if (part->p && part->len >= before + bytes)
 		return part->p + before;
 	unmap(part);
 	part->len = before + bytes;
-	part->p = mmap(NULL, part->len, PROT_READ | PROT_WRITE, MAP_SHARED, gen->image_fd,
-		       at - before);
+	part->p = mmap(NULL, part->len, prot, MAP_SHARED, fd, at - before);
 	if (part->p == MAP_FAILED) {
-		fprintf(stderr, "bpf-iptables: cannot map the image: %s\n", strerror(errno));
+		fprintf(stderr, "bpf-iptables: cannot map the ruleset: %s\n", strerror(errno));
 		exit(STATUS_RESOURCE);
 	}
 	return part->p + before;
 }
 
+static char *map_words(const struct generation *gen, __u32 slot, __u32 word, size_t bytes,
+		       struct part *part)
+{
+	size_t at = sizeof(*gen->map) + (slot * (size_t)gen->tier.table_words + word) * 4;
+
+	return map_part(gen->image_fd, PROT_READ | PROT_WRITE, at, bytes, part);
+}
+
 /* slot_at() - the first @words of a slot's tables, no longer where they were before */
 __u32 *slot_at(const struct generation *gen, __u32 slot, size_t words)
 {
-	return (__u32 *)map_part(gen, slot, 0, words * 4, &gen->maps->tables[slot]);
+	return (__u32 *)map_words(gen, slot, 0, words * 4, &gen->maps->tables[slot]);
 }
 
 /* slot_used() - words of the image in a slot, no more than fit, no fewer than a header's */
@@ -149,24 +153,24 @@ size_t slot_used(const struct generation *gen, __u32 slot)
 /* rules_at() - the first @bytes of a slot's rules, no longer where they were before */
 char *rules_at(const struct generation *gen, __u32 slot, size_t bytes)
 {
-	return map_part(gen, slot, tier_rules(&gen->tier, slot), bytes, &gen->maps->rules[slot]);
+	return map_words(gen, slot, tier_rules(&gen->tier, slot), bytes, &gen->maps->rules[slot]);
 }
 
-/* generation_counters() - all rows of counters; NULL with errno: they cannot be mapped */
-const struct fw_counter *generation_counters(const struct generation *gen)
+/*
+ * counters_row() - the first @n counters of a row, no longer where they were before
+ * Return: NULL: no memory.
+ */
+const struct fw_counter *counters_row(const struct generation *gen, __u32 row, __u32 n)
 {
+	const size_t one = sizeof(struct fw_counter);
 	struct gen_maps *m = gen->maps;
-	size_t len = sizeof(*m->counters) * gen->tier.nr_counters * gen->rows;
-	void *p;
 
-	if (m->counters)
-		return m->counters;
-	p = mmap(NULL, len, PROT_READ, MAP_SHARED, gen->counters_fd, 0);
-	if (p == MAP_FAILED)
+	if (!m->row)
+		m->row = calloc(gen->rows, sizeof(*m->row));
+	if (!m->row)
 		return NULL;
-	m->counters = p;
-	m->counters_len = len;
-	return p;
+	return (const void *)map_part(gen->counters_fd, PROT_READ,
+				      row * one * gen->tier.nr_counters, n * one, &m->row[row]);
 }
 
 /* generation_claims() - of hooks netfilter and hybrid, by CPU; NULL: they cannot be mapped */
@@ -255,8 +259,10 @@ void generation_close(struct generation *gen)
 		unmap(&m->tables[i]);
 		unmap(&m->rules[i]);
 	}
-	if (m && m->counters)
-		munmap((void *)m->counters, m->counters_len);
+	for (__u32 i = 0; m && m->row && i < gen->rows; i++)
+		unmap(&m->row[i]);
+	if (m)
+		free(m->row);
 	if (m && m->claims)
 		munmap((void *)m->claims, m->claims_len);
 	if (gen->map)

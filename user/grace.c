@@ -36,14 +36,20 @@
 
 #define ONLINE_MAX	4096	/* bytes of the list of CPUs */
 
-/* Run on CPUs @first to @last, one after the other. @set has room for @nr of them. */
-static bool visit_range(unsigned long first, unsigned long last, cpu_set_t *set, int nr)
+/*
+ * Run on CPUs @first to @last, one after the other, but for @here, where we have been.
+ * @set has room for @nr of them.
+ */
+static bool visit_range(unsigned long first, unsigned long last, int here, cpu_set_t *set,
+			int nr)
 {
 	size_t size = CPU_ALLOC_SIZE(nr);
 
 	if (last >= (unsigned long)nr)
 		return false;
 	for (unsigned long cpu = first; cpu <= last; cpu++) {
+		if (cpu == (unsigned long)here)
+			continue;
 		CPU_ZERO_S(size, set);
 		CPU_SET_S(cpu, size, set);
 		if (sched_setaffinity(0, size, set))
@@ -55,6 +61,7 @@ static bool visit_range(unsigned long first, unsigned long last, cpu_set_t *set,
 /* Run on every CPU of @list, as "0-3,8". */
 static bool visit_list(char *list, cpu_set_t *set, int nr)
 {
+	int here = sched_getcpu();
 	bool ok = *list >= '0' && *list <= '9';
 
 	while (ok && *list >= '0' && *list <= '9') {
@@ -62,7 +69,7 @@ static bool visit_list(char *list, cpu_set_t *set, int nr)
 
 		if (*list == '-')
 			last = strtoul(list + 1, &list, 10);
-		ok = visit_range(first, last, set, nr);
+		ok = visit_range(first, last, here, set, nr);
 		list += *list == ',';
 	}
 	return ok;
@@ -132,6 +139,12 @@ int sync_rcu(void)
 		close(outer);
 	close(inner);
 	return err;
+}
+
+/* programs_return() - wait until what runs of a hook's programs has returned */
+int programs_return(enum fw_mode mode)
+{
+	return !mode_is_nf(mode) && cpus_visit() ? 0 : sync_rcu();
 }
 
 /*

@@ -96,7 +96,7 @@ int instance_grow(struct instance *in, const struct tier *need)
 		err = attach_all(in, &new, ifs, n, false);
 	fault_step();
 	if (!err)
-		err = sync_rcu();
+		err = programs_return(in->mode);
 	if (!err)
 		err = counters_carry(&old, &new);
 	fault_step();

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <net/if_arp.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
@@ -112,7 +111,7 @@ static int by_ifindex(const void *a, const void *b)
 static int list_once(struct iface **ifs, size_t *n)
 {
 	char *buf = malloc(DUMP_SIZE);
-	unsigned int seq = time(NULL), portid;
+	unsigned int seq = 1, portid;
 	struct mnl_socket *nl = NULL;
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh;

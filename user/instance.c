@@ -215,13 +215,16 @@ void instance_close(struct instance *in)
 	free(in);
 }
 
-/* The first generation: an empty ruleset published before anything is attached. */
+/*
+ * The first generation: an empty ruleset published before anything is attached. It has room
+ * for some 1000 rules, so that a usual ruleset never has the programs loaded again.
+ */
 static int init_first(struct instance *in, __u32 ct_max, __u32 features, bool verbose)
 {
 	const struct tier first = {
-		.table_words = 1u << 14,
-		.rules_words = 1u << 13,
-		.nr_counters = 1024,
+		.table_words = 1u << 16,
+		.rules_words = 1u << 14,
+		.nr_counters = 2560,
 		.features = features,
 		.ct_max = ct_max ?: CT_DEFAULT_ENTRIES,
 	};

@@ -59,13 +59,13 @@ struct tier {
 
 /*
  * tier_slots() - slots of an image map: as many as keep the small commands of a grace
- * period from waiting for its end, for about a MB
+ * period from waiting for its end, and from visiting all CPUs for it, for some MB
  */
 static inline __u32 tier_slots(const struct tier *t)
 {
 	__u32 words = t->table_words + t->rules_words;
 
-	return words <= 1u << 15 ? 8 : words <= 1u << 18 ? 4 : 2;
+	return words <= 1u << 17 ? 8 : words <= 1u << 18 ? 4 : 2;
 }
 
 /* tier_mask() - what the datapath cuts an index of a slot's words with */
@@ -146,7 +146,7 @@ void loader_quiet(void);
 int generation_open(struct instance *in, int number, struct generation *gen);
 void generation_programs(const struct instance *in, struct generation *gen);
 void generation_close(struct generation *gen);
-const struct fw_counter *generation_counters(const struct generation *gen);
+const struct fw_counter *counters_row(const struct generation *gen, __u32 row, __u32 n);
 const struct img_claims *generation_claims(const struct instance *in);
 __u32 *slot_at(const struct generation *gen, __u32 slot, size_t words);
 size_t slot_used(const struct generation *gen, __u32 slot);
@@ -331,10 +331,12 @@ void fault_step(void);
  * grace.c: has every program that was running returned?
  * sync_rcu(): wait for it. Return: 0 or -errno.
  * cpus_visit(): tc and XDP programs alone, at once. Return: false: not known
+ * programs_return(): the one or the other. Return: 0 or -errno
  * slots_claimed(): slots (bits) that netfilter and hybrid programs may be reading
  */
 int sync_rcu(void);
 bool cpus_visit(void);
+int programs_return(enum fw_mode mode);
 __u32 slots_claimed(const struct img_claims *claims, int nr_cpus);
 
 #endif /* BPFIPT_INSTANCE_INT_H */

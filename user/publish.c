@@ -241,26 +241,24 @@ struct want {
 	__u32 features;
 };
 
-/* @n and room to grow, at least @least: 1/4 of what is small, 1/8 of what takes MBs. */
-static __u32 with_room(size_t n, __u32 least)
+/* @n and room to grow: 1/2 of what is small, 1/8 of what takes MBs. */
+static __u32 with_room(size_t n)
 {
-	n += n < 1u << 18 ? n / 4 : n / 8;
-	return n < least ? least : (n + 1023) & ~1023u;
+	n += n < 1u << 18 ? n / 2 : n / 8;
+	return (n + 1023) & ~1023u;
 }
 
 /*
  * tier_for() - the tier that holds what is wanted, with room to grow
- * @steps:	rules come a few at a time: a growth loads all programs again, which takes 50
- *		times what the command does, and is not to be needed every 100 commands.
- *		Else they may come whole again, and new rules have counters of their own
- *		while the old ones still count
+ * Rules may come whole again, and new ones have counters of their own while the old ones
+ * still count.
  */
-static struct tier tier_for(const struct want *w, bool steps)
+static struct tier tier_for(const struct want *w)
 {
 	return (struct tier){
-		.table_words = with_room(w->words, steps ? 1u << 16 : 1u << 14),
-		.rules_words = with_room(w->rules_bytes / 4 + 1, steps ? 1u << 14 : 1u << 13),
-		.nr_counters = steps ? with_room(w->slots, 1536) : (2 * w->slots + 1023) & ~1023u,
+		.table_words = with_room(w->words),
+		.rules_words = with_room(w->rules_bytes / 4 + 1),
+		.nr_counters = (2 * w->slots + 1023) & ~1023u,
 		.features = w->features,
 	};
 }
@@ -366,12 +364,6 @@ static int publish(struct instance *in, const struct image *img, const void *rul
 	return 0;
 }
 
-/* Has a ruleset with @slots counter slots little more rules than the one in force? */
-static bool few_more(const struct img_hdr *now, __u32 slots)
-{
-	return now && slots <= now->nr_slots + now->nr_slots / 8;
-}
-
 static int commit(struct instance *in, struct ruleset *rs, bool whole, struct lower_err *err)
 {
 	void *rules = NULL;
@@ -391,8 +383,7 @@ static int commit(struct instance *in, struct ruleset *rs, bool whole, struct lo
 	want = (struct want){ d.img.words, len, d.nr_slots, features };
 	room = has_room(&in->gen.tier, &want);
 	if (!ret && (!room || features & ~in->gen.tier.features)) {
-		struct tier t = tier_for(&want, !room &&
-					 few_more(active_image(&in->gen), d.nr_slots));
+		struct tier t = tier_for(&want);
 
 		ret = instance_grow(in, &t);
 		free(rules);

@@ -80,15 +80,14 @@ struct live live_images(const struct instance *in, const struct ruleset *rs)
 /* images_settle() - wait until no image is read but the one in force. Return: 0 or -errno. */
 int images_settle(const struct instance *in)
 {
-	int err = 0;
+	int err;
 
 	for (int looks = 0; mode_is_nf(in->mode) && looks < CLAIM_LOOKS; looks++) {
 		if (!slots_read(in))
 			return 0;
 		usleep(CLAIM_PAUSE);
 	}
-	if (mode_is_nf(in->mode) || !cpus_visit())
-		err = sync_rcu();
+	err = programs_return(in->mode);
 	if (!err)
 		in->gen.map->retired = 0;
 	return err;

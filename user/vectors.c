@@ -169,6 +169,14 @@ static int memo_grow(struct memo *m)
 	return 0;
 }
 
+/* The child of a node that has one for @bit. Mostly it is the first: counting is a call. */
+static __u64 child_of(const struct level *l, const struct node *n, unsigned int bit)
+{
+	__u64 below = n->mask & ((1ull << bit) - 1);
+
+	return l->child[n->at + (below ? __builtin_popcountll(below) : 0)];
+}
+
 /* Intersection of two mids: *id, or NONE when they have no position in common. */
 static int mid_and(struct vectors *v, __u32 a, __u32 b, __u32 *id)
 {
@@ -196,9 +204,7 @@ static int mid_and(struct vectors *v, __u32 a, __u32 b, __u32 *id)
 
 	for (__u64 both = l->node[a].mask & l->node[b].mask; both; both &= both - 1) {
 		unsigned int bit = __builtin_ctzll(both);
-		__u64 below = (1ull << bit) - 1;
-		__u64 w = l->child[l->node[a].at + __builtin_popcountll(l->node[a].mask & below)] &
-			  l->child[l->node[b].at + __builtin_popcountll(l->node[b].mask & below)];
+		__u64 w = child_of(l, &l->node[a], bit) & child_of(l, &l->node[b], bit);
 
 		if (!w)
 			continue;
@@ -229,9 +235,7 @@ int vectors_and(struct vectors *v, __u32 a, __u32 b, __u32 *root)
 		return 0;
 	for (__u64 both = l->node[a].mask & l->node[b].mask; both; both &= both - 1) {
 		unsigned int bit = __builtin_ctzll(both);
-		__u64 below = (1ull << bit) - 1;
-		__u32 ma = l->child[l->node[a].at + __builtin_popcountll(l->node[a].mask & below)];
-		__u32 mb = l->child[l->node[b].at + __builtin_popcountll(l->node[b].mask & below)];
+		__u32 ma = child_of(l, &l->node[a], bit), mb = child_of(l, &l->node[b], bit);
 		__u32 id;
 		int err = mid_and(v, ma, mb, &id);
 
@@ -249,17 +253,13 @@ int vectors_and(struct vectors *v, __u32 a, __u32 b, __u32 *root)
 bool vectors_has(const struct vectors *v, __u32 root, __u32 pos)
 {
 	const struct node *n = &v->root.node[root];
-	__u64 bit = 1ull << (pos >> 12);
-	__u64 mid;
+	unsigned int bit = pos >> 12;
 
-	if (!(n->mask & bit))
+	if (!(n->mask >> bit & 1))
 		return false;
-	mid = v->root.child[n->at + __builtin_popcountll(n->mask & (bit - 1))];
-	n = &v->mid.node[mid];
-	bit = 1ull << ((pos >> 6) & 63);
-	if (!(n->mask & bit))
-		return false;
-	return v->mid.child[n->at + __builtin_popcountll(n->mask & (bit - 1))] >> (pos & 63) & 1;
+	n = &v->mid.node[child_of(&v->root, n, bit)];
+	bit = pos >> 6 & 63;
+	return n->mask >> bit & 1 && child_of(&v->mid, n, bit) >> (pos & 63) & 1;
 }
 
 __u32 vectors_population(const struct vectors *v, __u32 root)

@@ -79,9 +79,9 @@ if [ "$DUT" = bpf ]; then
 	dut -A INPUT -p udp --dport 7 -j DROP && first=$(room)
 	dut -A INPUT -p tcp --dport 7 -j REJECT
 	tap_same "what a target brings with it is no reason for more room" "$first" "$(room)"
-	more 0 100
-	tap_same "control: 100 rules fit" "$first" "$(room)"
-	tap_same "from 100 rules to 600, a few at a time, the map grows once" 1 "$(growths 100 600)"
+	more 0 600
+	tap_same "600 rules fit" "$first" "$(room)"
+	tap_same "from 600 rules to 1000, a tenth at a time, the map grows once" 1 "$(growths 600 1000)"
 fi
 {
 	printf '%s\n' '*filter' ':INPUT ACCEPT' ':FORWARD ACCEPT' ':OUTPUT ACCEPT' ':other -' ':user -'
