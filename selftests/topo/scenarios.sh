@@ -223,7 +223,7 @@ ipt -P INPUT ACCEPT
 is "open" l 1 < <(host)
 ipt -A INPUT -s $C -j DROP
 is "dropped" l 0 < <(host)
-both -S INPUT && both -L INPUT
+both -S INPUT && both -n -L INPUT
 tap_ok $? "$SCENE: -S and -L work"
 ipt -D INPUT -s $C -j DROP
 is "open again" l 1 < <(host)
