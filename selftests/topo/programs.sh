@@ -92,7 +92,7 @@ if have curl; then
 		c sh -c "curl -s -m 8 http://$S/file | cksum"
 	in_both_like "curl to a port that is not open" 's/after [0-9]+ //' "exit 28" c curl -sS -m 2 http://$S:81/file
 fi
-serve t 7000 sh -c "while :; do nc -l -N $S 7000 <$TMP/www/file; done"
+serve t 7000 sh -c "trap 'kill \$!; exit' TERM; while :; do nc -l -N $S 7000 <$TMP/www/file & wait; done"
 in_both_like "nc" 's/^$//' "$(cksum <"$TMP/www/file" | cut -d' ' -f1)" c sh -c "nc -w 5 $S 7000 </dev/null | cksum"
 
 # a name server that knows one answer
