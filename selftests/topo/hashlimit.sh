@@ -150,8 +150,8 @@ done
 
 # Rate match
 rules <<-'END'
-	-m hashlimit --hashlimit-upto 5/sec --hashlimit-rate-match --hashlimit-rate-interval 60 --hashlimit-burst 3 --hashlimit-mode srcip --hashlimit-name ra
-	-m hashlimit --hashlimit-above 5/sec --hashlimit-rate-match --hashlimit-rate-interval 60 --hashlimit-burst 3 --hashlimit-mode srcip --hashlimit-name rb
+	-m hashlimit --hashlimit-upto 5/sec --hashlimit-rate-match --hashlimit-rate-interval 60 --hashlimit-burst 3 --hashlimit-mode srcip --hashlimit-htable-expire 60000 --hashlimit-name ra
+	-m hashlimit --hashlimit-above 5/sec --hashlimit-rate-match --hashlimit-rate-interval 60 --hashlimit-burst 3 --hashlimit-mode srcip --hashlimit-htable-expire 60000 --hashlimit-name rb
 	-m hashlimit --hashlimit-upto 1kb/s --hashlimit-rate-match --hashlimit-rate-interval 60 --hashlimit-mode srcip --hashlimit-htable-expire 60000 --hashlimit-name rc
 END
 agree "--hashlimit-rate-match" < <(burst 20 $C 1 $S 1)
