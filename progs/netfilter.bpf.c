@@ -19,6 +19,7 @@
 #define FW_INTERRUPTED
 #define FW_KERNEL_CT
 #include <linux/bpf.h>
+#include <linux/tcp.h>
 #include <bpf/bpf_helpers.h>
 
 #include "nf_skb.bpf.h"
@@ -82,38 +83,39 @@ static __always_inline __u32 source_mac(const struct fw *fw, const struct sk_buf
 	return mac_class(fw, src);
 }
 
-/* Keys of the bytes. Return: 0, or -1: they cannot be read. */
+/*
+ * Keys of the bytes. What is linear, as headers are but for a few senders' of fragments and
+ * pages, is read where it lies: a dynptr and a slice of it took two calls.
+ * Return: 0, or -1: they cannot be read.
+ */
 static __always_inline int read_headers(fw_ctx_t *ctx, struct fw_pkt *pkt)
 {
-	__u8 buf[sizeof(struct iphdr) + 20], l4_buf[20];
-	const struct iphdr *iph, *both;
-	const struct sk_buff *skb;
-	struct bpf_dynptr ptr;
-	const void *h;
-	__u32 need;
+	const struct sk_buff *skb = ctx->skb;
+	__u32 linear = skb->len - skb->data_len, need;
+	const void *data = skb->data;
+	const struct tcphdr *tcph;
+	const struct iphdr *iph;
+	struct iphdr copy;
 
-	skb = ctx->skb;
-	if (bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &ptr))
-		return -1;
-	/* Most often both headers are there, and one call has them. */
-	iph = both = bpf_dynptr_slice(&ptr, 0, buf, sizeof(buf));
-	if (!iph)
-		iph = bpf_dynptr_slice(&ptr, 0, l4_buf, sizeof(*iph));
+	if (unlikely(linear < sizeof(copy))) {
+		if (fw_load(ctx, 0, &copy, sizeof(copy)))
+			return -1;
+		iph = bpf_rdonly_cast(&copy, bpf_core_type_id_kernel(struct iphdr));
+	} else {
+		iph = bpf_rdonly_cast(data, bpf_core_type_id_kernel(struct iphdr));
+	}
 	/* A raw socket may send any ihl, but none beyond the packet's end. */
-	if (!iph || iph->ihl * 4 > skb->len)
+	if (iph->ihl * 4 > skb->len)
 		return -1;
 	need = parse_ip(iph, skb->len, 0, pkt);
 	if (!need)
 		return 0;
-	if (both && pkt->ihl == sizeof(*both)) {
-		parse_l4(pkt, both + 1);
-		return 0;
-	}
-	h = bpf_dynptr_slice(&ptr, pkt->ihl, l4_buf, sizeof(l4_buf));
-	if (h)
-		parse_l4(pkt, h);
-	else
+	tcph = bpf_rdonly_cast(data + pkt->ihl, bpf_core_type_id_kernel(struct tcphdr));
+	/* To the verifier it is a TCP header, which has no word where these have their SPI. */
+	if (unlikely(linear < pkt->ihl + need || pkt->proto == IPPROTO_ESP ||
+		     pkt->proto == IPPROTO_AH))
 		return load_l4(ctx, pkt, need);
+	parse_l4(pkt, tcph);
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	unsigned int len;
+	unsigned int data_len;
 	unsigned long _nfct;
 	unsigned long _skb_refdst;
 	__u32 mark;
@@ -114,8 +115,8 @@ struct bpf_nf_ctx {
 
 extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
 			       struct bpf_dynptr *ptr) __ksym;
-extern void *bpf_dynptr_slice(const struct bpf_dynptr *ptr, __u32 offset, void *buffer,
-			      __u32 buffer__szk) __ksym;
+/* @obj, an address, as one of the kernel's type @btf_id: read where it lies, 0 where it faults */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 
 /* The Ethernet header, as xt_mac.c looks for it: in front of data; 0: there is none. */
 static __always_inline const unsigned char *eth_header(const struct sk_buff *skb)
