@@ -35,14 +35,10 @@ static __always_inline int ct_summed(fw_ctx_t *ctx)
 	return CT_SUM_UNKNOWN;
 }
 #else
-struct sk_buff___ct {
-	__u8 ip_summed : 2;
-} __attribute__((preserve_access_index));
-
 static __always_inline int ct_summed(fw_ctx_t *ctx)
 {
 	if (kern_ctx) {
-		struct sk_buff___ct *skb = bpf_cast_to_kern_ctx(ctx);
+		struct sk_buff___fw *skb = bpf_cast_to_kern_ctx(ctx);
 		__u32 summed = BPF_CORE_READ_BITFIELD(skb, ip_summed);
 
 		/* CHECKSUM_UNNECESSARY 1, COMPLETE 2, PARTIAL 3 */

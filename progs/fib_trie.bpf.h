@@ -65,15 +65,24 @@ struct fib_table___fw {
 
 struct fib_nh_common___fw {
 	struct net_device___fw *nhc_dev;
+	unsigned char nhc_flags;
+	unsigned char nhc_gw_family;
+	void *nhc_exceptions;
 };
 
 struct fib_nh___fw {
 	struct fib_nh_common___fw nh_common;
 };
 
+struct dst_metrics___fw {
+	__u32 metrics[2];	/* RTAX_MTU is the second */
+};
+
 struct fib_info___fw {
 	unsigned int fib_flags;
 	unsigned char fib_dead;
+	struct dst_metrics___fw *fib_metrics;
+	int fib_nhs;
 	void *nh;
 	struct fib_nh___fw fib_nh[1];
 };

@@ -5,7 +5,9 @@
  * What iptables asks the kernel for, and no helper answers, is read from the kernel's
  * memory with bpf_probe_read_kernel(): always as it is at this instant, with nothing
  * to keep in step. Only the fields that are used are declared; CO-RE finds where they
- * are in the running kernel, and a kernel that has not got them refuses the program.
+ * are in the running kernel, and a kernel that has not got them refuses the program. A
+ * structure that several files read is declared once, since libbpf goes through all types
+ * of the kernel for each declaration, 1 ms.
  * Programs run inside an RCU read-side section, which is what keeps these alive. A
  * part that reads so is loaded only when a rule needs it (IMG_F_ADDRTYPE, _SOCKET ...).
  *
@@ -32,11 +34,21 @@ struct possible_net_t___fw {
 	struct net___fw *net;
 };
 
+struct ipv4_devconf___fw {
+	int data[1];
+};
+
+struct in_device___fw {
+	struct ipv4_devconf___fw cnf;
+};
+
 struct net_device___fw {
 	int ifindex;
 	char name[16];
 	unsigned int group;
+	unsigned int mtu;
 	unsigned short hard_header_len;
+	struct in_device___fw *ip_ptr;
 	struct hlist_node___fw index_hlist;
 	struct possible_net_t___fw nd_net;
 };
@@ -56,15 +68,24 @@ struct sk_buff___fw {
 	struct sock___fw *sk;
 	unsigned char *head;
 	unsigned char *data;
+	unsigned long _skb_refdst;
 	__u16 mac_header;
+	__u8 ip_summed : 2;
+};
+
+struct atomic_t___fw {
+	int counter;
 };
 
 struct netns_ipv4___fw {
-	void *rules_ops;	/* CONFIG_IP_MULTIPLE_TABLES */
+	void *rules_ops;		/* these two: CONFIG_IP_MULTIPLE_TABLES */
+	_Bool fib_has_custom_rules;
 	struct hlist_head___fw *fib_table_hash;
+	struct atomic_t___fw rt_genid;
 };
 
 struct net___fw {
+	__u64 net_cookie;
 	struct hlist_head___fw *dev_index_head;
 	struct netns_ipv4___fw ipv4;
 };

@@ -135,75 +135,13 @@ struct {
 	__type(value, struct route_cache);
 } routes SEC(".maps");
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct atomic_t___route {
-	int counter;
-};
-
-struct netns_ipv4___route {
-	struct atomic_t___route rt_genid;
-	_Bool fib_has_custom_rules;
-};
-
-struct net___route {
-	__u64 net_cookie;
-	struct netns_ipv4___route ipv4;
-};
-
-struct possible_net_t___route {
-	struct net___route *net;
-};
-
-struct ipv4_devconf___route {
-	int data[1];
-};
-
-struct in_device___route {
-	struct ipv4_devconf___route cnf;
-};
-
-struct net_device___route {
-	struct possible_net_t___route nd_net;
-	struct in_device___route *ip_ptr;
-};
-
-struct xdp_rxq_info___route {
-	struct net_device___route *dev;
-};
-
-struct xdp_buff___route {
-	struct xdp_rxq_info___route *rxq;
-};
-
-struct sk_buff___route {
-	struct net_device___route *dev;
-};
-
-struct nh_common___route {
-	unsigned char nhc_flags;
-	unsigned char nhc_gw_family;
-	void *nhc_exceptions;
-};
-
-struct fib_nh___route {
-	struct nh_common___route nh_common;
-};
-
-struct fib_info___route {
-	int fib_nhs;
-	struct fib_nh___route fib_nh[1];
-};
-
-#pragma clang attribute pop
-
 /* The device that a packet has come in by, to read from without a helper (kern_ctx). */
-static __always_inline struct net_device___route *route_dev(fw_ctx_t *ctx)
+static __always_inline struct net_device___fw *route_dev(fw_ctx_t *ctx)
 {
 #ifdef FW_XDP
-	return ((struct xdp_buff___route *)bpf_cast_to_kern_ctx(ctx))->rxq->dev;
+	return ((struct xdp_buff___fw *)bpf_cast_to_kern_ctx(ctx))->rxq->dev;
 #else
-	return ((struct sk_buff___route *)bpf_cast_to_kern_ctx(ctx))->dev;
+	return ((struct sk_buff___fw *)bpf_cast_to_kern_ctx(ctx))->dev;
 #endif
 }
 
@@ -240,7 +178,7 @@ static __always_inline int via_take(const struct route_cache *c, struct walk *w,
 static __always_inline void via_renew(struct walk *w)
 {
 	struct route_cache *c = w->hop.via ? route_cache_get() : NULL;
-	struct fib_info___route *fi;
+	struct fib_info___fw *fi;
 	struct route_via *v;
 
 	if (!c)
@@ -255,7 +193,7 @@ static __always_inline void via_renew(struct walk *w)
 }
 
 /* A place for the gateway of the route @fi. Return: 0: it has none, or all are taken. */
-static __always_inline __u32 via_place(struct route_cache *c, struct fib_info___route *fi)
+static __always_inline __u32 via_place(struct route_cache *c, struct fib_info___fw *fi)
 {
 	__u32 i;
 
@@ -343,9 +281,9 @@ static __always_inline int route_dest(struct route_cache *c, struct walk *w, __u
  */
 static __always_inline int route_known(fw_ctx_t *ctx, struct walk *w, __u32 fib_len)
 {
-	struct net_device___route *dev = route_dev(ctx);
-	struct in_device___route *ip = dev->ip_ptr;
-	struct net___route *net = dev->nd_net.net;
+	struct net_device___fw *dev = route_dev(ctx);
+	struct in_device___fw *ip = dev->ip_ptr;
+	struct net___fw *net = dev->nd_net.net;
 	__u64 cookie = net->net_cookie;
 	struct route_cache *c;
 	struct route *r;
@@ -374,14 +312,14 @@ static __always_inline int route_known(fw_ctx_t *ctx, struct walk *w, __u32 fib_
 /* Is the route in @w->fib all that the answer depends on? Return: a lasting state. */
 static __always_inline enum route_state route_lasts(fw_ctx_t *ctx, struct walk *w, __u32 out)
 {
-	struct net___route *net = (void *)ctx_net(ctx);
+	struct net___fw *net = ctx_net(ctx);
 	const struct fib_walk *f = &w->fib;
-	struct fib_info___route *fi = (void *)f->fi;
+	struct fib_info___fw *fi = (void *)f->fi;
 
 	if (bpf_core_field_exists(net->ipv4.fib_has_custom_rules) &&
 	    BPF_CORE_READ(net, ipv4.fib_has_custom_rules))
 		return ROUTE_ASK;
-	if (!fi || f->by_tos || BPF_CORE_READ((struct fib_info___fw *)fi, nh) ||
+	if (!fi || f->by_tos || BPF_CORE_READ(fi, nh) ||
 	    BPF_CORE_READ(fi, fib_nhs) != 1 ||
 	    BPF_CORE_READ(fi, fib_nh[0].nh_common.nhc_flags) & (RTNH_F_DEAD | RTNH_F_LINKDOWN))
 		return ROUTE_ASK;

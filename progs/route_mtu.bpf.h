@@ -28,20 +28,8 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct dst_metrics___mtu {
-	__u32 metrics[RTAX_MTU];
-};
-
-struct fib_info___mtu {
-	struct dst_metrics___mtu *fib_metrics;
-};
-
-struct net_device___mtu {
-	unsigned int mtu;
-};
-
 struct dst_entry___mtu {
-	struct net_device___mtu *dev;
+	struct net_device___fw *dev;
 	unsigned long _metrics;
 	unsigned long expires;
 	unsigned short flags;
@@ -50,10 +38,6 @@ struct dst_entry___mtu {
 struct rtable___mtu {
 	struct dst_entry___mtu dst;
 	__u32 rt_pmtu : 31;
-};
-
-struct sk_buff___mtu {
-	unsigned long _skb_refdst;
 };
 
 #pragma clang attribute pop
@@ -80,7 +64,7 @@ __noinline __u32 mtu_towards(fw_ctx_t *ctx, struct walk *w, __u32 back)
 	struct fw here = { .ctx = ctx, .w = w }, *fw = &here;
 	const struct fw_pkt *pkt;
 	struct bpf_fib_lookup *fib;
-	struct fib_info___mtu *fi;
+	struct fib_info___fw *fi;
 	__u32 addr, own = 0, mtu;
 	struct fib_walk *f;
 	long r;
@@ -136,7 +120,7 @@ __noinline __u32 mtu_towards(fw_ctx_t *ctx, struct walk *w, __u32 back)
 /* Of the route that the packet has with it; 0: none. */
 static __always_inline __u32 mtu_of_packet(fw_ctx_t *ctx)
 {
-	__u64 ref = BPF_CORE_READ((struct sk_buff___mtu *)ctx, _skb_refdst) & DST_PTRMASK;
+	__u64 ref = BPF_CORE_READ((struct sk_buff___fw *)ctx, _skb_refdst) & DST_PTRMASK;
 	struct rtable___mtu *rt = (void *)ref;
 	__u32 mtu = 0;
 
