@@ -26,7 +26,7 @@ MAX=/proc/sys/net/netfilter/nf_conntrack_max
 # Our table may keep a few entries whose time is up: a new one looks for them in 64 of
 # 2 * ROOM places. So many spare ones find the last of them.
 ROOM=1024 SPARE=400
-PACE=$((30000 / SLOW))	# of the flood, packets a second: the sockets want the CPU, too
+RATE=$((30000 / SLOW))	# of the flood, packets a second: the sockets want the CPU, too
 old_max=$(cat $MAX) && { echo "$old_max" >$MAX; } 2>/dev/null || skip_all "$MAX cannot be written"
 flood_templates 1 4096 10.9.0.9
 
@@ -173,7 +173,7 @@ full_table() {
 	read -rt 20 <&"${live[0]}"
 	talks "$w: before" 5
 
-	flood_start 60 "$w" -p $PACE
+	flood_start 60 "$w" -p $RATE
 	# shellcheck disable=SC2317
 	is_full() { [ "$(full "$w")" -gt $((ROOM / 2)) ]; }
 	tap_check "$w: a flood fills the table" busywait 30 is_full
