@@ -22,7 +22,6 @@
 #ifndef BPFIPT_CONNTRACK_BPF_H
 #define BPFIPT_CONNTRACK_BPF_H
 
-
 #include "ct_scratch.bpf.h"
 
 /* A map of its own, so that all objects share it and user space may write it any time. */

@@ -5,8 +5,9 @@
  *	inject [-b] [-p MS] -c NETNS:DEV -r NETNS:DEVC:DEVS -s NETNS:DEV [-t TUN] < frames
  *	inject [-p MS] -r NETNS -w LETTER:NETNS:DEV:RDEV [-w ...] [-t TUN] < frames
  *
- * -b: the router's ends are ports of a bridge. -p: pause so long behind each frame. The first form is the second with wires c and s. A wire runs from DEV, where its
- * frames are sent and read, to the router's RDEV.
+ * -b: the router's ends are ports of a bridge. -p: pause so long behind each frame. The
+ * first form is the second with wires c and s. A wire runs from DEV, where its frames are
+ * sent and read, to the router's RDEV.
  *
  * One frame at a time, and after each a marker (ethertype 0x88b5, which no IP
  * firewall looks at) over every wire: veth queues are first in first out, so when
@@ -434,7 +435,8 @@ int main(int argc, char **argv)
 		frame_no++;
 		inject(&f);
 		drain();
-		usleep(pause * 1000);
+		if (pause)
+			usleep(pause * 1000);
 	}
 	free(line);
 	return fflush(stdout) ? 2 : 0;

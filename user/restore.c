@@ -331,7 +331,7 @@ int restore_main(int argc, char **argv)
 	line = 0;
 	while ((c = getopt_long(argc, argv, "bcvVthnwWM:T:", options, NULL)) != -1) {
 		switch (c) {
-		case 'b':
+		case 'b':	/* iptables' own words, and like iptables it goes on */
 			fprintf(stderr, "-b/--binary option is not implemented\n");
 			break;
 		case 'c':

@@ -198,7 +198,7 @@ int save_main(int argc, char **argv)
 	xt_init("iptables-save", options);
 	while ((c = getopt_long(argc, argv, "bcdt:M:f:V", options, NULL)) != -1) {
 		switch (c) {
-		case 'b':
+		case 'b':	/* iptables' own words, and like iptables it goes on */
 			fprintf(stderr, "-b/--binary option is not implemented\n");
 			break;
 		case 'c':

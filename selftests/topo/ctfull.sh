@@ -27,6 +27,7 @@ MAX=/proc/sys/net/netfilter/nf_conntrack_max
 # 2 * ROOM places. So many spare ones find the last of them.
 ROOM=1024 SPARE=400
 RATE=$((30000 / SLOW))	# of the flood, packets a second: the sockets want the CPU, too
+modprobe -q nf_conntrack 2>/dev/null
 old_max=$(cat $MAX) && { echo "$old_max" >$MAX; } 2>/dev/null || skip_all "$MAX cannot be written"
 flood_templates 1 4096 10.9.0.9
 
