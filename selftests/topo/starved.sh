@@ -96,8 +96,14 @@ without_membarrier() {
 	done
 }
 tap_check "without membarrier(2)" without_membarrier
-[ "$(grep -c 'membarrier.*INJECTED' "$TMP/trace")" -gt 0 ]
-tap_ok $? "it was asked for"
+# whoever runs on the only CPU knows that no program of tc or XDP does
+if [ "$HOOK" != netfilter ] && [ "$(nproc)" = 1 ]; then
+	! grep -q membarrier "$TMP/trace"
+	tap_ok $? "it is not asked for on the only CPU"
+else
+	grep -q 'membarrier.*INJECTED' "$TMP/trace"
+	tap_ok $? "it was asked for"
+fi
 claim 00
 tap_check "and the ruleset is in force" enforced 2
 
