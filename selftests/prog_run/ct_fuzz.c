@@ -34,7 +34,7 @@
 #define HISTORY		128
 #define MAX_DIFFS	5
 #define FOLLOWED	(1 << 10)	/* what ct_test.bpf.c returns of a later fragment */
-#define DUMPS		10	/* older kernels' dump skips entries when others end meanwhile */
+#define DUMPS		20	/* 6.1's dump skips entries, others each time: they are put together */
 #define TIMEOUT_SLACK	3	/* s between the two dumps, and rounding */
 
 struct history {
@@ -146,17 +146,22 @@ static int by_tuple(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct ct_tuple));
 }
 
+static __u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
 static long our_table(int fd, struct ct_row **rows)
 {
 	struct ct_tuple key, *prev = NULL;
 	size_t n = 0, cap = 4096;
+	__u64 now = now_ns();
 	struct ct_entry e;
-	struct timespec ts;
-	__u64 now;
 
 	*rows = malloc(cap * sizeof(**rows));
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = ts.tv_sec * 1000000000ull + ts.tv_nsec;
 	while (*rows && !bpf_map_get_next_key(fd, prev, &key)) {
 		prev = &key;
 		if (bpf_map_lookup_elem(fd, &key, &e) || e.deadline <= now)
@@ -181,42 +186,70 @@ static void show_row(const char *who, const struct ct_row *r)
 	       ntohs(r->orig.sport), d[0], d[1], d[2], d[3], ntohs(r->orig.dport));
 }
 
-/* Return: number of differences between the router's table and ours. */
-static long compare_tables(struct ct_lab *lab, int fd, const char *who, long *entries)
-{
-	struct ct_row *theirs = NULL, *ours = NULL, *o, *t;
-	long nt, no, i, diffs = 0;
+/* What the dumps of the router's table have said so far, sorted; timeouts are deadlines in s. */
+struct dumped {
+	struct ct_row *rows;
+	long n;
+};
 
-	nt = ct_lab_table(lab, &theirs);
+/* Dump the router's table once more. What was dumped before is replaced. Return: 0 or -errno. */
+static int dump_more(struct dumped *all, struct ct_lab *lab)
+{
+	struct ct_row *rows, *grown, *known;
+	long now, i, n = ct_lab_table(lab, &rows), had = all->n;
+
+	if (n < 0)
+		return n;
+	grown = realloc(all->rows, (had + n) * sizeof(*rows));
+	if (!grown && had + n) {
+		free(rows);
+		return -ENOMEM;
+	}
+	all->rows = grown;
+	now = now_ns() / 1000000000;
+	for (i = 0; i < n; i++) {
+		rows[i].timeout += now;
+		known = had ? bsearch(&rows[i], grown, had, sizeof(*rows), by_tuple) : NULL;
+		*(known ?: &grown[all->n++]) = rows[i];
+	}
+	qsort(grown, all->n, sizeof(*rows), by_tuple);
+	free(rows);
+	return 0;
+}
+
+/* Return: number of differences between the router's table, as @all has it, and ours. */
+static long compare_tables(const struct dumped *all, int fd, const char *who)
+{
+	long now = now_ns() / 1000000000, no, i, diffs = 0;
+	struct ct_row *ours = NULL, *o, t;
+
 	no = our_table(fd, &ours);
-	if (nt < 0 || no < 0)
+	if (!ours)
 		return 1;
-	qsort(theirs, nt, sizeof(*theirs), by_tuple);
 	qsort(ours, no, sizeof(*ours), by_tuple);
-	for (i = 0; i < nt; i++) {
-		t = &theirs[i];
-		o = bsearch(t, ours, no, sizeof(*ours), by_tuple);
+	for (i = 0; i < all->n; i++) {
+		t = all->rows[i];
+		t.timeout -= now;
+		o = bsearch(&t, ours, no, sizeof(*ours), by_tuple);
 		/* About to expire: it may be gone from one of the dumps. */
-		if (!o && t->timeout <= TIMEOUT_SLACK)
+		if (!o && t.timeout <= TIMEOUT_SLACK)
 			continue;
-		if (o && o->state == t->state && o->status == t->status &&
-		    labs(o->timeout - t->timeout) <= TIMEOUT_SLACK)
+		if (o && o->state == t.state && o->status == t.status &&
+		    labs(o->timeout - t.timeout) <= TIMEOUT_SLACK)
 			continue;
 		if (diffs++ < MAX_DIFFS) {
-			show_row("kernel", t);
+			show_row("kernel", &t);
 			if (o)
 				show_row(who, o);
 		}
 	}
 	for (i = 0; i < no; i++) {
-		if (bsearch(&ours[i], theirs, nt, sizeof(*theirs), by_tuple) ||
-		    ours[i].timeout <= TIMEOUT_SLACK)
+		if (ours[i].timeout <= TIMEOUT_SLACK ||
+		    (all->n && bsearch(&ours[i], all->rows, all->n, sizeof(*ours), by_tuple)))
 			continue;
 		if (diffs++ < MAX_DIFFS)
 			show_row(who, &ours[i]);
 	}
-	*entries = nt;
-	free(theirs);
 	free(ours);
 	return diffs;
 }
@@ -340,9 +373,10 @@ static int fragments(struct ct_lab *lab, int tc_fd, int xdp_fd)
 /* All packets of one lab. @test: TAP tests so far. Return: tests that failed, -errno to skip. */
 static int one_lab(const char *me, enum ct_lab_mode mode, long n, __u64 seed, int *test)
 {
-	long i, diffs = 0, entries = 0, counts[256] = { 0 }, bad, met, dump;
+	long i, diffs = 0, counts[256] = { 0 }, bad, met, dump;
 	struct prng p = { .state = seed };
 	struct ct_test_xdp *xdp;
+	struct dumped all = { 0 };
 	struct ct_test *tc;
 	struct ct_lab lab;
 	int r;
@@ -384,9 +418,11 @@ static int one_lab(const char *me, enum ct_lab_mode mode, long n, __u64 seed, in
 	printf("%sok %d - %s: every state was met\n", met ? "" : "not ", ++*test, mode_name[mode]);
 	bad = diffs ? 1 : -1;
 	for (dump = 0; bad && !diffs && dump < DUMPS; dump++)
-		bad = compare_tables(&lab, bpf_map__fd(tc->maps.conntrack), "tc", &entries);
+		bad = dump_more(&all, &lab) ? 1 :
+			compare_tables(&all, bpf_map__fd(tc->maps.conntrack), "tc");
 	printf("%sok %d - %s: %ld entries have the kernel's state, status and timeout\n",
-	       bad ? "not " : "", ++*test, mode_name[mode], entries);
+	       bad ? "not " : "", ++*test, mode_name[mode], all.n);
+	free(all.rows);
 	ct_test__destroy(tc);
 	ct_test_xdp__destroy(xdp);
 	ct_lab_leave(&lab);

@@ -86,6 +86,7 @@ cat >"$r/stage2" <<-'STAGE2'
 	$b mkdir -p /dev/pts /dev/shm; m devpts pts /dev/pts; m tmpfs shm /dev/shm
 	m tmpfs run /run; m tmpfs tmp2 /var/tmp
 	m cgroup2 cg /sys/fs/cgroup; m bpf bpf /sys/fs/bpf; m debugfs dbg /sys/kernel/debug
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control	# as systemd has it, for abuse.sh
 	$b ln -sf /proc/self/fd /dev/fd; $b ln -sf fd/0 /dev/stdin; $b ln -sf fd/1 /dev/stdout; $b ln -sf fd/2 /dev/stderr
 	$b ln -sf /proc/mounts /etc/mtab
 	$b hostname vm; $b ip link set lo up
