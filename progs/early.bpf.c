@@ -25,6 +25,12 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 	return bpf_xdp_load_bytes(ctx, off, to, len);
 }
 
+/* Bytes of the whole frame, those that are not in the linear part, too */
+static __always_inline __u32 fw_len(fw_ctx_t *ctx)
+{
+	return bpf_xdp_get_buff_len(ctx);
+}
+
 #include "fw.bpf.h"
 #include "maps.bpf.h"
 #include "parse.bpf.h"
@@ -111,7 +117,7 @@ int fw_early(struct xdp_md *ctx)
 
 	pkt = &fw.w->pkt;
 	pkt->ifindex = ctx->ingress_ifindex;
-	if (parse_ipv4(ctx, data, data_end, bpf_xdp_get_buff_len(ctx), l3_off, 1, pkt) ||
+	if (parse_ipv4(ctx, data, data_end, l3_off, 1, pkt) ||
 	    !plain(ctx, pkt) || is_multicast(pkt->key[KEY_DADDR]))
 		goto out;
 	hook = select_ingress(ctx, fw.w, PACKET_HOST, pkt->frag_off & IP_DF ? pkt->tot_len : 0);

@@ -20,6 +20,12 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 	return bpf_skb_load_bytes(ctx, off, to, len);
 }
 
+/* Bytes of the whole frame, those that are not in the linear part, too */
+static __always_inline __u32 fw_len(fw_ctx_t *ctx)
+{
+	return ctx->len;
+}
+
 #include "fw.bpf.h"
 #include "maps.bpf.h"
 #include "parse.bpf.h"
@@ -99,8 +105,8 @@ static __always_inline int skb_parse(struct __sk_buff *skb, int l3_off, int csum
 	if (unlikely(must_pull(skb, l3_off)))
 		bpf_skb_pull_data(skb, skb->len < want ? skb->len : want);
 	pkt->ifindex = skb->ifindex;
-	if (parse_ipv4(skb, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len,
-		       l3_off, csum, pkt)) {
+	if (parse_ipv4(skb, (void *)(long)skb->data, (void *)(long)skb->data_end, l3_off, csum,
+		       pkt)) {
 		event(EV_STACK_DROPS);
 		return -1;
 	}

@@ -22,12 +22,22 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 {
 	return bpf_xdp_load_bytes(ctx, off, to, len);
 }
+
+static __always_inline __u32 fw_len(fw_ctx_t *ctx)
+{
+	return bpf_xdp_get_buff_len(ctx);
+}
 #else
 typedef struct __sk_buff fw_ctx_t;
 
 static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len)
 {
 	return bpf_skb_load_bytes(ctx, off, to, len);
+}
+
+static __always_inline __u32 fw_len(fw_ctx_t *ctx)
+{
+	return ctx->len;
 }
 #endif
 
@@ -37,7 +47,7 @@ static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len
 #include "../../progs/conntrack.bpf.h"
 #include "../../progs/frag.bpf.h"
 
-static __always_inline int ct_test(fw_ctx_t *ctx, void *data, void *data_end, __u32 len)
+static __always_inline int ct_test(fw_ctx_t *ctx, void *data, void *data_end)
 {
 	const __u8 *mac = data;
 	struct ct_ref ref = {};
@@ -46,7 +56,7 @@ static __always_inline int ct_test(fw_ctx_t *ctx, void *data, void *data_end, __
 
 	if (data + ETH_HLEN > data_end)
 		return -1;
-	if (parse_ipv4(ctx, data, data_end, len, ETH_HLEN, 1, &pkt))
+	if (parse_ipv4(ctx, data, data_end, ETH_HLEN, 1, &pkt))
 		return -1;
 	pkt.hook = HOOK_FORWARD;
 	if (mac[11] == 1)
@@ -75,8 +85,7 @@ static __always_inline int ct_test(fw_ctx_t *ctx, void *data, void *data_end, __
 SEC("xdp")
 int ct_xdp(struct xdp_md *ctx)
 {
-	return ct_test(ctx, (void *)(long)ctx->data, (void *)(long)ctx->data_end,
-		       ctx->data_end - ctx->data);
+	return ct_test(ctx, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
 }
 #else
 SEC("tc")
@@ -84,7 +93,7 @@ int ct_tc(struct __sk_buff *skb)
 {
 	if (skb->data_end - skb->data < ETH_HLEN + 60)
 		bpf_skb_pull_data(skb, skb->len < ETH_HLEN + 60 ? skb->len : ETH_HLEN + 60);
-	return ct_test(skb, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len);
+	return ct_test(skb, (void *)(long)skb->data, (void *)(long)skb->data_end);
 }
 #endif
 
