@@ -117,7 +117,7 @@ static char *map_part(int fd, int prot, size_t at, size_t bytes, struct part *pa
 	if (part->p && part->len >= before + bytes)
 		return part->p + before;
 	unmap(part);
-	part->len = before + bytes;
+	part->len = (before + bytes + page_size() - 1) & ~(page_size() - 1);	/* as it is mapped */
 	part->p = mmap(NULL, part->len, prot, MAP_SHARED, fd, at - before);
 	if (part->p == MAP_FAILED) {
 		fprintf(stderr, "bpf-iptables: cannot map the ruleset: %s\n", strerror(errno));
