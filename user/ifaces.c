@@ -107,6 +107,23 @@ static int by_ifindex(const void *a, const void *b)
 /* Dumps before an interface list that changes under each is given up. */
 #define LIST_TRIES	1000
 
+static struct mnl_socket *kept;
+
+struct mnl_socket *rtnl_take(void)
+{
+	struct mnl_socket *nl = kept;
+
+	kept = NULL;
+	return nl ?: mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+}
+
+void rtnl_keep(struct mnl_socket *nl)
+{
+	if (kept)
+		mnl_socket_close(kept);
+	kept = nl;
+}
+
 /* One dump. -EINTR: an interface came or went meanwhile (NLM_F_DUMP_INTR). */
 static int list_once(struct iface **ifs, size_t *n)
 {
@@ -121,7 +138,7 @@ static int list_once(struct iface **ifs, size_t *n)
 
 	if (!buf)
 		return -ENOMEM;
-	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	nl = rtnl_take();
 	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID)) {
 		err = -errno;
 		goto out;

@@ -70,13 +70,15 @@ busy:
 static int current_generation(const struct instance *in)
 {
 	char path[PATH_MAX], target[32] = "";
+	char *end;
 	int number;
 
 	if (snprintf(path, sizeof(path), "%s/current", in->dir) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	if (readlink(path, target, sizeof(target) - 1) < 0)
 		return -errno;
-	return sscanf(target, "g%d", &number) == 1 ? number : -EBADMSG;
+	number = strtol(target + 1, &end, 10);
+	return target[0] == 'g' && end != target + 1 && !*end ? number : -EBADMSG;
 }
 
 /* What `current' names. It may be gone when it is looked at: the caller has no lock. */
@@ -88,10 +90,14 @@ static int open_current(struct instance **out)
 	*out = NULL;
 	if (!in)
 		return -ENOMEM;
-	err = pins_instance_dir(in->dir, sizeof(in->dir));
-	if (err)
-		goto fail;
-	number = current_generation(in);
+	err = pins_usual_dir(in->dir, sizeof(in->dir));
+	number = err ?: current_generation(in);
+	if (number < 0) {
+		err = pins_instance_dir(in->dir, sizeof(in->dir));
+		if (err)
+			goto fail;
+		number = current_generation(in);
+	}
 	if (number < 0) {
 		err = number == -ENOENT ? 0 : number;
 		goto fail;

@@ -127,6 +127,7 @@ struct instance {
 /* pins.c */
 int pins_root(char *path, size_t len);		/* .../bpf-iptables, made or not */
 int pins_instance_dir(char *path, size_t len);	/* of this thread's namespace */
+int pins_usual_dir(char *path, size_t len);
 int pins_make_dir(const char *dir);
 void pins_remove(const char *dir);		/* recursively */
 int pins_mark(const struct instance *in);	/* hooks tc, xdp: for pins_prune() */
@@ -177,6 +178,13 @@ int instance_recover(struct instance *in);
 
 /* ifaces.c: every interface of this namespace, sorted by ifindex; free(*ifs) */
 int ifaces_list(struct iface **ifs, size_t *n);
+
+/*
+ * ifaces.c: an rtnetlink socket, not bound, of this thread's namespace; NULL with errno.
+ * rtnl_keep(): the next to take one gets it; opening and closing one takes 15 us.
+ */
+struct mnl_socket *rtnl_take(void);
+void rtnl_keep(struct mnl_socket *nl);
 
 /*
  * attach.c

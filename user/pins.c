@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/magic.h>
+#include <libmnl/libmnl.h>
 #include <bpf/bpf.h>
 
 #include "instance_int.h"
@@ -31,6 +32,7 @@
 #endif
 
 #define BPFFS		"/sys/fs/bpf"
+#define ROOT		"/bpf-iptables"
 
 static bool is_bpffs(const char *path)
 {
@@ -126,20 +128,27 @@ int pins_root(char *path, size_t len)
 
 	if (err)
 		return err;
-	return snprintf(path, len, "%s/bpf-iptables", fs) >= (int)len ? -ENAMETOOLONG : 0;
+	return snprintf(path, len, "%s" ROOT, fs) >= (int)len ? -ENAMETOOLONG : 0;
 }
 
 static int netns_cookie(__u64 *cookie)
 {
 	socklen_t len = sizeof(*cookie);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+	struct mnl_socket *nl = rtnl_take();
+	int err;
 
-	if (fd < 0)
+	if (!nl)
 		return -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len))
-		err = -errno;
-	close(fd);
+	err = getsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len) ?
+	      -errno : 0;
+	rtnl_keep(nl);
 	return err;
+}
+
+static int name_dir(char *path, size_t len, const char *root, __u64 cookie)
+{
+	return snprintf(path, len, "%s/ns-%llx", root, (unsigned long long)cookie) >= (int)len ?
+	       -ENAMETOOLONG : 0;
 }
 
 /* pins_instance_dir() - the directory of this namespace's instance, made or not */
@@ -154,9 +163,16 @@ int pins_instance_dir(char *path, size_t len)
 		err = netns_cookie(&cookie);
 	if (err)
 		return err;
-	if (snprintf(path, len, "%s/ns-%llx", root, (unsigned long long)cookie) >= (int)len)
-		return -ENAMETOOLONG;
-	return 0;
+	return name_dir(path, len, root, cookie);
+}
+
+/* pins_usual_dir() - where it mostly is: whether that is on bpffs is not looked at */
+int pins_usual_dir(char *path, size_t len)
+{
+	__u64 cookie;
+	int err = netns_cookie(&cookie);
+
+	return err ?: name_dir(path, len, BPFFS ROOT, cookie);
 }
 
 /* pins_make_dir() - the directory of an instance, and the one that holds it */
