@@ -133,11 +133,16 @@ unsigned int arg_rule_number(const char *word)
 	return n;
 }
 
-void arg_check_new_name(const char *name)
+void arg_check_name_length(const char *name)
 {
 	if (strlen(name) >= XT_EXTENSION_MAXNAMELEN)
 		wrong("chain name `%s' too long (must be under %u chars)", name,
 		      XT_EXTENSION_MAXNAMELEN);
+}
+
+void arg_check_new_name(const char *name)
+{
+	arg_check_name_length(name);
 	if (*name == '-' || *name == '!')
 		wrong("chain name not allowed to start with `%c'", *name);
 	if (xtables_find_target(name, XTF_TRY_LOAD))

@@ -18,6 +18,9 @@ void arg_set_option(struct command *cmd, unsigned int opt, bool invert);
 /* arg_rule_number() - a rule number, from 1 */
 unsigned int arg_rule_number(const char *word);
 
+/* arg_check_name_length() - does a chain's @name fit? */
+void arg_check_name_length(const char *name);
+
 /* arg_check_new_name() - may a chain be called @name? */
 void arg_check_new_name(const char *name);
 

@@ -83,7 +83,7 @@ void parse_wait_interval(int argc, char **argv)
 
 static void set_counters(struct parse *p)
 {
-	const char *packets = optarg, *bytes = strchr(packets, ',');
+	const char *packets = optarg, *bytes = *packets ? strchr(packets + 1, ',') : NULL;
 	unsigned long long n;
 
 	set_option(p, OPT_COUNTERS);
@@ -391,9 +391,10 @@ static void check_whole_line(struct parse *p)
 	if (cmd->commands == CMD_REPLACE && (cmd->src.n != 1 || cmd->dst.n != 1))
 		wrong("Replacement rule does not specify a unique address");
 	arg_check_options(cmd);
-	if (cmd->chain && strlen(cmd->chain) >= XT_EXTENSION_MAXNAMELEN)
-		wrong("chain name `%s' too long (must be under %u chars)", cmd->chain,
-		      XT_EXTENSION_MAXNAMELEN);
+	if (cmd->chain)
+		arg_check_name_length(cmd->chain);
+	if (cmd->newname)
+		arg_check_name_length(cmd->newname);
 	arg_check_interfaces(cmd);
 }
 

@@ -307,13 +307,15 @@ static void usage(void)
 	fprintf(stderr,
 		"Usage: iptables-restore [-c] [-v] [-V] [-t] [-h] [-n] [-w secs] [-W usecs] "
 		"[-T table] [-M command] [file]\n"
-		"  -c, --counters        set counters too\n"
-		"  -n, --noflush         keep what is there\n"
-		"  -t, --test            check, change nothing\n"
-		"  -T, --table=TABLE     only this table\n"
-		"  -v, --verbose   -V, --version   -h, --help\n"
-		"  -w, --wait[=SECONDS]  wait for the lock\n"
-		"  -M, --modprobe=COMMAND  accepted, without effect\n");
+		"\t   [ --counters ]\n"
+		"\t   [ --verbose ]\n"
+		"\t   [ --version]\n"
+		"\t   [ --test ]\n"
+		"\t   [ --help ]\n"
+		"\t   [ --noflush ]\n"
+		"\t   [ --wait=<seconds>\n"
+		"\t   [ --table=<TABLE> ]\n"
+		"\t   [ --modprobe=<command> ]\n");
 }
 
 /**
