@@ -17,6 +17,7 @@
 
 #include "bits.h"
 #include "classifier.bpf.h"
+#include "flows.bpf.h"
 #include "late.bpf.h"
 #include "log.bpf.h"
 #include "maps.bpf.h"
@@ -201,6 +202,7 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	if (act->late) {
 		int r = late_run(fw->ctx, w->row, act->late);
 
+		flow_other(w);
 		if (r == LATE_DROP_NOW) {	/* early.bpf.h: or unsure */
 			w->verdict = WALK_HOTDROP;
 			return 1;
@@ -211,6 +213,10 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	if (!early_act(w, act->act))
 		return 1;
 	count_rule(fw, act->slot);
+	if (act->act == ACT_ACCEPT || act->act == ACT_DROP)
+		flow_told(w, act->act == ACT_ACCEPT ? FEW_ACCEPT : FEW_DROP, act->slot);
+	else
+		flow_other(w);
 	done = walk_act(fw, pos, act);
 	if (!act->late || !w->doomed)
 		return done;
@@ -339,6 +345,7 @@ static __always_inline int walk_short(struct fw *fw, const struct img_hook *h)
 		if (!plain)
 			return WALK_ON;
 		count_rule(fw, plain & FEW_SLOT);
+		flow_told(fw->w, plain, 0);
 		return plain & FEW_ACCEPT ? WALK_ACCEPT : WALK_DROP;
 	}
 	return walk_none(fw);
@@ -369,6 +376,7 @@ static __always_inline const struct img_hook *hook_of(const struct fw *fw, __u32
 static __always_inline int walk_policy(struct fw *fw, const struct img_hook *h)
 {
 	count_rule(fw, h->slot);
+	flow_told(fw->w, h->policy == ACT_ACCEPT ? FEW_ACCEPT : FEW_DROP, h->slot);
 	return h->policy == ACT_ACCEPT ? WALK_ACCEPT : WALK_DROP;
 }
 
@@ -391,6 +399,14 @@ static __always_inline int walk_first(struct fw *fw)
 	w->actions = img_hdr_word(fw->img, actions);
 	if (features & IMG_F_CT && walk_established(fw, h, hook))
 		return WALK_ACCEPT;
+	if (FLOWS) {
+		__u32 plain = flow_known(fw);
+
+		if (plain) {
+			count_rule(fw, plain & FEW_SLOT);
+			return plain & FEW_ACCEPT ? WALK_ACCEPT : WALK_DROP;
+		}
+	}
 	w->cur = h->start;
 	w->end = h->end;
 	w->delta = img_hdr_word(fw->img, part[PART_DELTA].start);
@@ -434,9 +450,16 @@ static __noinline int walk_rest(struct fw *fw)
  */
 static __always_inline int walk_chain(struct fw *fw)
 {
-	int verdict = walk_first(fw);
+	int verdict;
 
-	return verdict == WALK_ON ? walk_rest(fw) : verdict;
+	if (FLOWS)
+		fw->w->flow_at = 0;
+	verdict = walk_first(fw);
+	if (verdict == WALK_ON)
+		verdict = walk_rest(fw);
+	if (FLOWS && fw->w->flow_at && fw->w->flow.plain && !fw->w->flow.other)
+		flow_keep(fw->w);
+	return verdict;
 }
 
 #endif /* BPFIPT_WALK_BPF_H */

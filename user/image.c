@@ -378,6 +378,7 @@ int image_build(const struct plan *plan, const struct class_limits *lim, struct 
 		goto out;
 	emit_actions(plan, 0, c.late_keys, &b, &hdr);
 	emit_classes(&c, prod, &b, hdr.actions, base);
+	flow_plan(&b, c.alone, &hdr);
 	delta->lookups = base->lookups;
 	hdr.words = b.n;
 	hdr.base_words = room ? b.n : 0;
@@ -402,6 +403,7 @@ int image_extend(const struct plan *plan, struct imgbuf *b, struct img_hdr *hdr,
 		hdr->nr_positions = delta->start + plan->nr_pos;
 		emit_actions(plan, delta->start, c.late_keys, b, hdr);
 		emit_classes(&c, prod, b, hdr->actions, delta);
+		flow_plan(b, !hdr->flow_mask[2], hdr);
 		hdr->words = b->n;
 		ret = image_take(img, b, hdr, err);
 	}

@@ -112,6 +112,15 @@ bool image_tables_same(const struct plan *plan, const __u32 *word);
 __u32 shortcut(const struct plan *plan, int hook);
 
 /*
+ * flow_mask() - img_hdr.flow_mask by the keys that the parts look up (flows.c)
+ * Return: false: one of them has no place in a flow's key.
+ */
+bool flow_mask(const __u32 *word, const struct img_part *part, __u64 *mask);
+
+/* flow_plan() - @hdr's flow_mask and IMG_F_FLOWS; @alone: one look-up decides, mostly */
+void flow_plan(const struct imgbuf *b, bool alone, struct img_hdr *hdr);
+
+/*
  * image_dump() - the image, readable: hooks, lookups, positions with their actions
  * @word:	an image that image_verify() accepts
  * @vectors:	also every class's bit vector

@@ -302,6 +302,16 @@ static bool part_ok(struct check *c, int part)
 	return lookups_ok(c, &c->h->part[part]);
 }
 
+/* Verdicts of flows hang on every key that is looked up, or are not kept. */
+static bool flows_ok(const struct check *c)
+{
+	__u64 mask[FLOW_WORDS];
+
+	return !c->h->flow_mask[FLOW_WORDS - 1] ||
+	       (flow_mask(c->word, c->h->part, mask) &&
+		!memcmp(mask, c->h->flow_mask, sizeof(mask)));
+}
+
 static int verify(const __u32 *word, size_t words, bool base)
 {
 	struct check c = { .word = word, .words = words, .h = (const void *)word };
@@ -315,7 +325,7 @@ static int verify(const __u32 *word, size_t words, bool base)
 	if (!c.seen)
 		return -ENOMEM;
 	ok = actions_ok(&c) && (!base || part_ok(&c, PART_BASE)) && part_ok(&c, PART_DELTA) &&
-	     tables_ok(&c);
+	     tables_ok(&c) && flows_ok(&c);
 	free(c.seen);
 	return ok ? 0 : -EBADMSG;
 }

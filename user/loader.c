@@ -102,6 +102,7 @@ static const struct {
 	{ "log_buffer", IMG_F_LOG },
 	{ "set_desc", IMG_F_SET },
 	{ "set_elems", IMG_F_SET },
+	{ "flows", IMG_F_FLOWS },
 	{ "fwd_lanes", IMG_F_FORWARD },
 	{ "fwd_flows", IMG_F_FORWARD },
 	{ "fwd_nexts", IMG_F_FORWARD },
@@ -168,6 +169,8 @@ static int prepare_maps(struct bpf_object *obj, const struct instance *in, const
 		else if (!strcmp(name, "fwd_flows"))
 			err = bpf_map__set_max_entries(map, FWD_FLOWS *
 						       libbpf_num_possible_cpus());
+		else if (!strcmp(name, "flows"))
+			err = bpf_map__set_max_entries(map, libbpf_num_possible_cpus() << FLOW_SETS_BITS);
 		else if (!strcmp(name, "claims"))
 			err = bpf_map__set_max_entries(map, libbpf_num_possible_cpus());
 		else if (!strcmp(name, "routes"))

@@ -72,11 +72,12 @@
 #define BPFIPT_ABI_IMAGE_H
 
 #include <linux/types.h>
+#include "flow.h"
 #include "lookup.h"
 #include "packet.h"
 
 #define IMG_MAGIC	0x49465042u	/* "BPFI" */
-#define IMG_ABI		7u
+#define IMG_ABI		8u
 
 /* Hard limits: beyond them a rule is refused, never dropped. */
 #define IMG_MAX_POSITIONS	(64 * 64 * 64)
@@ -180,6 +181,7 @@ struct img_hook {
 #define IMG_F_DEVGROUP	0x100000u /* devgroup */
 #define IMG_F_TCPMSS	0x200000u /* TCPMSS; not at the netfilter hook */
 #define IMG_F_FORWARD	0x400000u /* no rule's: init --forward (xdp_forward.bpf.h) */
+#define IMG_F_FLOWS	0x20000u /* no rule's: the table of flows is of use (flows.bpf.h) */
 #define IMG_F_LINKED	0x10000u /* no rule's: some img_action.next is set */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC | IMG_F_NATIVE | \
@@ -233,6 +235,7 @@ struct img_hdr {
 	__u32 rules_bytes;
 	__u32 nr_slots;		/* counter slots in use: highest + 1 */
 	__u32 fast[NR_HOOKS];	/* short cut, see FAST_* */
+	__u64 flow_mask[FLOW_WORDS]; /* what its verdicts hang on (abi/flow.h); 0: the table is of no use */
 };
 
 /*
@@ -378,7 +381,7 @@ struct img_late {
 
 _Static_assert(sizeof(struct img_map) == IMG_MAP_BYTES, "img_map");
 _Static_assert(sizeof(struct img_claims) == 64, "img_claims is one cache line");
-_Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 4 * NR_PARTS + 14), "img_hdr");
+_Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 4 * NR_PARTS + 14) + 8 * FLOW_WORDS, "img_hdr");
 _Static_assert(sizeof(struct img_part) == 16, "img_part");
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");
 _Static_assert(sizeof(struct img_iface) == 20, "img_iface");

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * flows.bpf.h - the plain verdicts of flows that came before
+ *
+ * Rules of many shapes are a bit vector per key to AND (walk.bpf.h). That is some 30 cache
+ * lines of the image for a packet, which 4096 flows find in no cache. Where the image is
+ * big and of that kind (img_hdr.flow_mask) each CPU keeps what it came to: for the
+ * packet's keys, one rule or policy that counts, and ACCEPT or DROP. The next packet with
+ * the same keys needs one line.
+ *
+ * Kept is only what is a function of these keys: no rule was met that has a late match, or
+ * does anything but end the walk. An image's generation is part of the key, so that a
+ * change of the rules leaves nothing that could be found.
+ *
+ * Two flows share a line. When more come than there is room for, one in eight takes
+ * another's place: if each did, flows in turn would all find theirs taken.
+ */
+#ifndef BPFIPT_FLOWS_BPF_H
+#define BPFIPT_FLOWS_BPF_H
+
+#include "abi/flow.h"
+#include "maps.bpf.h"
+
+#ifdef FW_EARLY		/* its verdicts have notes in place of one counter */
+#define FLOWS	0
+#else
+#define FLOWS	(features & IMG_F_FLOWS)
+#endif
+
+/* One row of sets per CPU: user/loader.c sizes it. May be mapped, since such values start a page. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_set);
+} flows SEC(".maps");
+
+static __always_inline int flow_same(const struct flow *f, const struct flow *key)
+{
+	return !((f->key[0] ^ key->key[0]) | (f->key[1] ^ key->key[1]) |
+		 (f->key[2] ^ key->key[2]));
+}
+
+/*
+ * flow_known() - what came of the packet's flow, as img_few_pos.plain; 0: not known
+ * @w->flow_at: its place then, and one, if its verdict may be kept; 0 as before: it may not
+ */
+static __always_inline __u32 flow_known(struct fw *fw)
+{
+	const __u64 *mask = (const void *)(fw->img + offsetof(struct img_hdr, flow_mask));
+	struct walk *w = fw->w;
+	struct flow *key = &w->flow;
+	struct flow_set *set;
+	__u32 at;
+
+	key->plain = 0;
+	key->other = 0;
+	/* a packet that interrupts another's (FW_INTERRUPTED) has another row */
+	if (!mask[2] || w->pkt.form != FORM_WHOLE || w->row)
+		return 0;
+	flow_pack(w->pkt.key, w->pkt.hook, img_hdr_word(fw->img, generation), key->key);
+	key->key[0] &= mask[0];
+	key->key[1] &= mask[1];
+	key->key[2] &= mask[2];
+	at = ((key->key[0] ^ key->key[1] * 0xff51afd7ed558ccdull) * 0x9e3779b97f4a7c15ull) >>
+	     (64 - FLOW_SETS_BITS);
+	at |= bpf_get_smp_processor_id() << FLOW_SETS_BITS;
+	set = bpf_map_lookup_elem(&flows, &at);
+	if (!set)
+		return 0;
+	if (flow_same(&set->way[0], key))
+		return set->way[0].plain;
+	if (flow_same(&set->way[1], key))
+		return set->way[1].plain;
+	w->flow_at = at + 1;
+	return 0;
+}
+
+/* flow_told() - a rule or policy with counter @slot has matched, and says @verdict (FEW_*) */
+static __always_inline void flow_told(struct walk *w, __u32 verdict, __u32 slot)
+{
+	if (FLOWS)
+		w->flow.plain = verdict | slot;
+}
+
+/* flow_other() - the walk does what the packet's keys alone do not say, or more than one thing */
+static __always_inline void flow_other(struct walk *w)
+{
+	if (FLOWS)
+		w->flow.other = 1;
+}
+
+/* flow_keep() - the verdict of a flow that was not known */
+__noinline int flow_keep(struct walk *w)
+{
+	struct flow_set *set;
+	__u32 at, way;
+
+	if (!w)
+		return 0;
+	at = w->flow_at - 1;
+	set = bpf_map_lookup_elem(&flows, &at);
+	if (!set)
+		return 0;
+	if ((set->way[0].key[2] ^ w->flow.key[2]) >> 32)
+		way = 0;
+	else if ((set->way[1].key[2] ^ w->flow.key[2]) >> 32)
+		way = 1;
+	else if (++w->flow_turn & 7)
+		return 0;
+	else
+		way = w->flow_turn >> 3 & 1;
+	set->way[way] = w->flow;
+	return 0;
+}
+
+#endif /* BPFIPT_FLOWS_BPF_H */

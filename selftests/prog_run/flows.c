@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * flows.c - verdicts kept for a flow against the linear oracle
+ *
+ * As differential.c, with rulesets whose keys all have a place in a flow's key; the image
+ * is told to keep verdicts however small it is. Packets come three times, in turn, so that
+ * what the first had is kept and found; then a few rules change, and they come again: what
+ * was kept before must not be found.
+ *
+ * Control: when every kept verdict of the image in force is turned into its opposite, many
+ * of the same packets differ from the oracle.
+ *
+ *	flows [--seed S] [--rulesets N] [--hook tc|xdp] [--one]
+ *
+ * Ruleset i of a run has seed S + i.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+
+#include "../../user/image.h"
+#include "pair.h"
+
+#define KSFT_SKIP	4
+#define PACKETS		200
+#define TURNS		3
+
+/*
+ * struct run - of one hook
+ * @turned: packets sent after their flows' verdicts were turned; @differ: of them
+ */
+struct run {
+	struct lab *lab;
+	struct instance *in;
+	struct trial trial[PACKETS];
+	struct sums sum;
+	unsigned long unfit;
+	unsigned long turned;
+	unsigned long differ;
+};
+
+/* The image in force keeps verdicts. Return: false: its rules ask for a key that flows lack. */
+static bool keep_flows(struct run *run)
+{
+	struct img_hdr *h = (struct img_hdr *)active_image(&run->in->gen);
+
+	return flow_mask((const __u32 *)h, h->part, h->flow_mask);
+}
+
+/* Turns what is kept for the image in force into its opposite. */
+static int turn_flows(const struct instance *in)
+{
+	__u32 generation = active_image(&in->gen)->generation;
+	size_t n = (size_t)libbpf_num_possible_cpus() << FLOW_SETS_BITS;
+	int fd = pins_open("%s/g%d/map-flows", in->dir, in->gen.number);
+	struct flow_set *set = MAP_FAILED;
+
+	if (fd >= 0)
+		set = mmap(NULL, n * sizeof(*set), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (set == MAP_FAILED)
+		return -errno;
+	for (size_t i = 0; i < 2 * n; i++) {
+		struct flow *f = &set[i / 2].way[i % 2];
+
+		if (f->key[FLOW_WORDS - 1] >> 32 == generation)
+			f->plain ^= FEW_ACCEPT | FEW_DROP;
+	}
+	munmap(set, n * sizeof(*set));
+	return 0;
+}
+
+/* Return: 0 all agree, 1 not, -errno; -EDOM: the rules are none that flows are for */
+static int one_image(struct run *run, struct prng *rnd, unsigned int hooks, bool again)
+{
+	struct ref_result res = { 0 };
+	struct ruleset *want = NULL;
+	int err;
+
+	instance_close(run->in);
+	run->in = NULL;
+	err = pair_open(&run->in);
+	if (!err && !keep_flows(run))
+		return -EDOM;
+	err = err ?: instance_load(run->in, &want);
+	for (unsigned int i = 0; i < PACKETS && !err && !again; i++)
+		trial_make(rnd, hooks, want, &run->trial[i]);
+	for (unsigned int i = 0; i < TURNS * PACKETS && !err; i++) {
+		err = pair_run(run->lab, run->in, want, &run->trial[i % PACKETS], &res,
+			       &run->sum, true);
+		if (err)
+			trial_print(&run->trial[i % PACKETS]);
+	}
+	if (!err)
+		err = pair_compare(run->in, want, true) > 0;
+	if (!err && again)
+		err = turn_flows(run->in);
+	for (unsigned int i = 0; i < PACKETS && !err && again; i++) {
+		run->turned++;
+		run->differ += pair_run(run->lab, run->in, want, &run->trial[i], &res,
+					&run->sum, false) > 0;
+	}
+	ref_result_free(&res);
+	ruleset_free(want);
+	return err;
+}
+
+/* Other policies, and a rule before all others of each chain that has some. */
+static char *edits(struct prng *rnd, unsigned int hooks)
+{
+	static const char *const chain[NR_HOOKS] = { "INPUT", "FORWARD", "OUTPUT" };
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fputs("*filter\n", f);
+	for (int h = 0; h < NR_HOOKS; h++)
+		if (hooks & 1u << h)
+			fprintf(f, ":%s %s\n-I %s -p %s -j %s\n", chain[h],
+				prng_percent(rnd, 50) ? "ACCEPT" : "DROP", chain[h],
+				prng_percent(rnd, 50) ? "tcp" : "udp",
+				prng_percent(rnd, 50) ? "ACCEPT" : "DROP");
+	fputs("COMMIT\n", f);
+	fclose(f);
+	return text;
+}
+
+static int one_ruleset(struct run *run, __u64 seed)
+{
+	static const enum gen_shape shapes[] = { GEN_TUPLES, GEN_TUPLES, GEN_SERVICES, GEN_MIXED };
+	struct prng rnd = { seed };
+	struct gen_cfg cfg = { .seed = seed, .shape = shapes[prng_below(&rnd, 4)] };
+	char *text, *more;
+	int err;
+
+	cfg.rules = 1 + prng_below(&rnd, cfg.shape == GEN_MIXED ? 6 : 600);
+	cfg.chains = prng_below(&rnd, 6);
+	cfg.depth = 1 + prng_below(&rnd, 6);
+	cfg.hooks = 1 + prng_below(&rnd, (1u << NR_HOOKS) - 1);
+	cfg.avoid = GEN_NO_REJECT | GEN_NO_PAYLOAD | GEN_NO_MARK | GEN_NO_MAC | GEN_NO_LENGTH;
+	lab_gen_cfg(&cfg);
+	text = genrules(&cfg);
+	more = edits(&rnd, cfg.hooks);
+	err = text && more ? pair_restore(text) : -ENOMEM;
+	err = err ?: one_image(run, &rnd, cfg.hooks, false);
+	err = err ?: pair_edit(more);
+	err = err ?: one_image(run, &rnd, cfg.hooks, true);
+	if (err == -EDOM || err == -EOPNOTSUPP) {
+		run->unfit++;
+		err = 0;
+	}
+	if (err)
+		printf("# the rules:\n%.20000s# then:\n%s", text, more);
+	run->sum.rulesets++;
+	free(text);
+	free(more);
+	return err;
+}
+
+/* Return: rulesets that differ, -errno to skip */
+static int one_mode(enum fw_mode mode, __u64 seed, unsigned long rulesets, const char *me,
+		    struct run *run)
+{
+	const char *name = mode == MODE_XDP ? "xdp" : "tc";
+	int bad = 0, err = instance_init(mode, 0, IMG_F_FLOWS, false);
+
+	if (err)
+		return err;
+	for (unsigned long i = 0; i < rulesets && !bad; i++) {
+		err = one_ruleset(run, seed + i);
+		bad += err != 0;
+		if (err)
+			printf("# %s\n# reproduce: %s --hook %s --one --seed %llu\n",
+			       err < 0 ? strerror(-err) : "differs", me, name,
+			       (unsigned long long)(seed + i));
+	}
+	instance_close(run->in);
+	instance_remove();
+	printf("# %s: %u rulesets (%lu have other keys), %lu pairs, %lu rule hits, %lu drops; "
+	       "verdicts turned: %lu of %lu packets differ\n", name, run->sum.rulesets, run->unfit,
+	       run->sum.pairs, run->sum.hits, run->sum.drops, run->differ, run->turned);
+	return bad;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "rulesets", required_argument, NULL, 'n' },
+		{ "hook", required_argument, NULL, 'h' },
+		{ "one", no_argument, NULL, '1' },
+		{ NULL, 0, NULL, 0 },
+	};
+	static const struct { const char *name; enum fw_mode mode; } modes[] = {
+		{ "tc", MODE_TC }, { "xdp", MODE_XDP },
+	};
+	unsigned long rulesets = 40;
+	const char *hook = NULL;
+	__u64 seed = 1;
+	struct lab lab;
+	int c, err, n = 0, failed = 0;
+
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			rulesets = strtoul(optarg, NULL, 0);
+			break;
+		case 'h':
+			hook = optarg;
+			break;
+		case '1':
+			rulesets = 1;
+			break;
+		default:
+			return 2;
+		}
+	}
+	setlinebuf(stdout);
+	err = geteuid() ? -EPERM : lab_enter(&lab);
+	if (err) {
+		printf("ok 1 - flows against the oracle # SKIP no lab: %s\n1..1\n", strerror(-err));
+		return KSFT_SKIP;
+	}
+	printf("# seed %llu\n", (unsigned long long)seed);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		struct run run = { .lab = &lab };
+
+		if (hook && strcmp(hook, modes[i].name))
+			continue;
+		err = one_mode(modes[i].mode, seed, rulesets, argv[0], &run);
+		failed += err != 0;
+		printf("%s %d - %s: kept verdicts are the oracle's, and go with the rules\n",
+		       err ? "not ok" : "ok", ++n, modes[i].name);
+		c = rulesets == 1 || (run.unfit < rulesets / 2 && run.differ > run.turned / 2);
+		failed += !c;
+		printf("%s %d - %s: control: most packets got the verdict that was kept\n",
+		       c ? "ok" : "not ok", ++n, modes[i].name);
+	}
+	printf("1..%d\n", n);
+	lab_leave(&lab);
+	return failed != 0;
+}
