@@ -61,6 +61,42 @@ c 253 $A $B mf len=64 id=0x301
 c 253 $A $B off=8 len=56 id=0x301
 END
 
+# A TCP header in two pieces, as conntrack joins them: 8 bytes are linear, the flags are in the second skb of
+# the list, where load_l4() has to read them. Early demultiplexing would pull the header together first.
+for w in ref dut; do
+	ns_exec "${NS[$w.r]}" sysctl -qw net.ipv4.tcp_early_demux=0
+done
+both_restore <<END
+*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A INPUT -p tcp -m tcp --dport 80 --tcp-flags ALL ACK
+-A INPUT -p tcp -m tcp --dport 80 --tcp-flags ALL SYN -j DROP
+-A FORWARD -p 254 -m state --state NEW
+-A FORWARD -p tcp -m tcp --dport 80 --tcp-flags ALL FIN,ACK -j DROP
+-A FORWARD -p tcp -m tcp --sport 1024 --dport 80 --tcp-flags ALL SYN -j ACCEPT
+-A FORWARD -p tcp -m tcp --dport 81 --tcp-flags SYN,ACK ACK -j ACCEPT
+-A FORWARD -p tcp -m tcp ! --syn
+COMMIT
+END
+# in_two DST PORT FLAGS(hex) - the second piece has its ACK number where frames have ports, and
+# then, where they have numbers: data offset, flags, window; checksum, urgent pointer
+in_two() {
+	id=$((id + 1))
+	echo "c tcp $A:1024 $1:$2 l4=8 mf id=$id"
+	echo "c tcp $A:0 $1:0 seq=0x50${3}2000 off=1 l4=16 id=$id"
+}
+id=0x400
+agree_and "ports and flags decide: SYN to 80, ACK and FIN,ACK to 81" s 6 < <(
+	for flags in 02 10 11 00; do
+		in_two $B 80 $flags
+		in_two $B 81 $flags
+		in_two $G 80 $flags
+	done)
+tap_same "the TCP flags of pieces are told apart" "1 1 1 1 2 3" "$(fw dut -save -c -t filter |
+	sed -n '/ -p tcp /s/^\[\([0-9]*\):.*/\1/p' | paste -sd' ')"
+
 # --- marks, as the native tables behind this hook see them
 # seen TABLE - its rules and their counters, in both worlds
 seen() {
