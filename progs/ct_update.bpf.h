@@ -7,6 +7,9 @@
  * scratch. The tuple is compared again under the lock: an element that was deleted and
  * reused meanwhile is another connection's. Others are a time and counters, to which
  * everybody adds at once, as in netfilter: a lock taken and left would be 50 ns.
+ * What that leaves open: another CPU may delete the element and reuse it between comparison
+ * and addition, and the packet is then another connection's. A look at the tuple afterwards
+ * would not do, since an insertion is a copy that is seen in parts.
  */
 #ifndef BPFIPT_CT_UPDATE_BPF_H
 #define BPFIPT_CT_UPDATE_BPF_H
