@@ -48,7 +48,7 @@ fuzz: deps ## every fuzzer for long, under the sanitizers: SEED=n (default the t
 	$(Q)$(MAKE) O=$(O)/san SAN=1 all tests
 	$(Q)seed=$(or $(SEED),$$(date +%s)); count=$(or $(COUNT),20000); \
 	BPFIPT=$(O)/san/bpf-iptables SEED=$$seed COUNT=$$count selftests/cli/fuzz.py && \
-	ASAN_OPTIONS=detect_leaks=0 $(O)/san/selftests/unit/compile_cases $$seed && \
+	ASAN_OPTIONS=detect_leaks=0 $(O)/san/selftests/unit/damage $$seed && \
 	ASAN_OPTIONS=detect_leaks=0 $(O)/san/selftests/prog_run/fuzz_programs --seed $$seed \
 		--frames $$((count * 10)) --images $$count
 
