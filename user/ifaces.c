@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <net/if_arp.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
@@ -108,28 +107,6 @@ static int by_ifindex(const void *a, const void *b)
 /* Dumps before an interface list that changes under each is given up. */
 #define LIST_TRIES	1000
 
-/* Of the process that has kept it: a child that binds it binds its parent's. */
-static struct mnl_socket *kept;
-static pid_t keeper;
-
-struct mnl_socket *rtnl_take(void)
-{
-	struct mnl_socket *nl = keeper == getpid() ? kept : NULL;
-
-	if (kept && !nl)
-		mnl_socket_close(kept);
-	kept = NULL;
-	return nl ?: mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-}
-
-void rtnl_keep(struct mnl_socket *nl)
-{
-	if (kept)
-		mnl_socket_close(kept);
-	kept = nl;
-	keeper = getpid();
-}
-
 /* One dump. -EINTR: an interface came or went meanwhile (NLM_F_DUMP_INTR). */
 static int list_once(struct iface **ifs, size_t *n)
 {
@@ -144,7 +121,7 @@ static int list_once(struct iface **ifs, size_t *n)
 
 	if (!buf)
 		return -ENOMEM;
-	nl = rtnl_take();
+	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID)) {
 		err = -errno;
 		goto out;

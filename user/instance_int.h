@@ -180,13 +180,6 @@ int instance_recover(struct instance *in);
 int ifaces_list(struct iface **ifs, size_t *n);
 
 /*
- * ifaces.c: an rtnetlink socket, not bound, of this thread's namespace; NULL with errno.
- * rtnl_keep(): the next to take one gets it; opening and closing one takes 15 us.
- */
-struct mnl_socket *rtnl_take(void);
-void rtnl_keep(struct mnl_socket *nl);
-
-/*
  * attach.c
  * attach_all(): a link wherever one is missing, none where none belongs; every
  * link runs the programs of @gen. What could not be covered is named on stderr.

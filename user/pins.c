@@ -22,7 +22,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/magic.h>
-#include <libmnl/libmnl.h>
 #include <bpf/bpf.h>
 
 #include "instance_int.h"
@@ -134,14 +133,13 @@ int pins_root(char *path, size_t len)
 static int netns_cookie(__u64 *cookie)
 {
 	socklen_t len = sizeof(*cookie);
-	struct mnl_socket *nl = rtnl_take();
-	int err;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
 
-	if (!nl)
+	if (fd < 0)
 		return -errno;
-	err = getsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len) ?
-	      -errno : 0;
-	rtnl_keep(nl);
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len))
+		err = -errno;
+	close(fd);
 	return err;
 }
 
