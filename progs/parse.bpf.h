@@ -181,7 +181,7 @@ static __always_inline int parse_ipv4(fw_ctx_t *ctx, const void *data, const voi
 	/* fw_len() may be a call, which takes as long as all that is done here */
 	if (unlikely(data_end - data < l3_off + tot_len) && fw_len(ctx) < l3_off + tot_len)
 		return -1;
-	if (csum && unlikely(!ip_csum_ok((const void *)iph, ihl, data_end)))
+	if (csum && unlikely(!ip_csum_ok(iph, ihl, data_end)))
 		return -1;
 
 	need = parse_ip(iph, tot_len, l3_off, pkt);

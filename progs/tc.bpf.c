@@ -13,19 +13,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-typedef struct __sk_buff fw_ctx_t;
-
-static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len)
-{
-	return bpf_skb_load_bytes(ctx, off, to, len);
-}
-
-/* Bytes of the whole frame, those that are not in the linear part, too */
-static __always_inline __u32 fw_len(fw_ctx_t *ctx)
-{
-	return ctx->len;
-}
-
+#include "ctx.bpf.h"
 #include "fw.bpf.h"
 #include "maps.bpf.h"
 #include "parse.bpf.h"

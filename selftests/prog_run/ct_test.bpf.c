@@ -15,32 +15,7 @@
 
 #define CT_TEST_DROP_TTL	77
 
-#ifdef FW_XDP
-typedef struct xdp_md fw_ctx_t;
-
-static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len)
-{
-	return bpf_xdp_load_bytes(ctx, off, to, len);
-}
-
-static __always_inline __u32 fw_len(fw_ctx_t *ctx)
-{
-	return bpf_xdp_get_buff_len(ctx);
-}
-#else
-typedef struct __sk_buff fw_ctx_t;
-
-static __always_inline int fw_load(fw_ctx_t *ctx, __u32 off, void *to, __u32 len)
-{
-	return bpf_skb_load_bytes(ctx, off, to, len);
-}
-
-static __always_inline __u32 fw_len(fw_ctx_t *ctx)
-{
-	return ctx->len;
-}
-#endif
-
+#include "../../progs/ctx.bpf.h"
 #include "../../progs/fw.bpf.h"
 #include "../../progs/maps.bpf.h"
 #include "../../progs/parse.bpf.h"
