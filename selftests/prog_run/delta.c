@@ -12,7 +12,6 @@
  * Ruleset i of a run has seed S + i.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,8 +144,9 @@ static int one_round(struct run *run)
 	return err;
 }
 
-static int one_ruleset(struct run *run, __u64 seed)
+static int one_ruleset(void *arg, __u64 seed)
 {
+	struct run *run = arg;
 	struct gen_cfg cfg = { .seed = seed };
 	char *text, *more;
 	int err;
@@ -179,25 +179,13 @@ static int one_ruleset(struct run *run, __u64 seed)
 }
 
 /* Return: rulesets that differ, -errno to skip */
-static int one_mode(struct lab *lab, enum fw_mode mode, __u64 seed, unsigned long rulesets,
-		    const char *me, struct run *run)
+static int one_mode(const struct pair_args *a, enum fw_mode mode, struct run *run)
 {
 	const char *name = mode == MODE_XDP ? "xdp" : "tc";
-	int bad = 0, err = instance_init(mode, 0, 0, false);
+	int bad = pair_rulesets(a, mode, 0, one_ruleset, run, &run->in);
 
-	run->lab = lab;
-	if (err)
-		return err;
-	for (unsigned long i = 0; i < rulesets && !bad; i++) {
-		err = one_ruleset(run, seed + i);
-		bad += err != 0;
-		if (err)
-			printf("# %s\n# reproduce: %s --hook %s --one --seed %llu\n",
-			       err < 0 ? strerror(-err) : "differs", me, name,
-			       (unsigned long long)(seed + i));
-	}
-	instance_close(run->in);
-	instance_remove();
+	if (bad < 0)
+		return bad;
 	printf("# %s: %u rulesets, %lu rounds (%u refused), %lu of them with a delta, %lu pairs, "
 	       "%lu rule hits, %lu drops\n", name, run->sum.rulesets, run->rounds,
 	       run->sum.refused, run->deltas, run->sum.pairs, run->sum.hits, run->sum.drops);
@@ -206,53 +194,28 @@ static int one_mode(struct lab *lab, enum fw_mode mode, __u64 seed, unsigned lon
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "rulesets", required_argument, NULL, 'n' },
-		{ "hook", required_argument, NULL, 'h' },
-		{ "one", no_argument, NULL, '1' },
-		{ NULL, 0, NULL, 0 },
-	};
 	static const struct { const char *name; enum fw_mode mode; } modes[] = {
 		{ "tc", MODE_TC }, { "xdp", MODE_XDP },
 	};
-	unsigned long rulesets = 4;
-	const char *hook = NULL;
-	__u64 seed = 1;
+	struct pair_args a = { .rulesets = 4, .seed = 1 };
 	struct lab lab;
 	int c, err, n = 0, failed = 0;
 
-	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'n':
-			rulesets = strtoul(optarg, NULL, 0);
-			break;
-		case 'h':
-			hook = optarg;
-			break;
-		case '1':
-			rulesets = 1;
-			break;
-		default:
-			return 2;
-		}
-	}
+	if (!pair_args(argc, argv, &a))
+		return 2;
 	setlinebuf(stdout);
 	err = geteuid() ? -EPERM : lab_enter(&lab);
 	if (err) {
 		printf("ok 1 - deltas against the oracle # SKIP no lab: %s\n1..1\n", strerror(-err));
 		return KSFT_SKIP;
 	}
-	printf("# seed %llu\n", (unsigned long long)seed);
+	printf("# seed %llu\n", (unsigned long long)a.seed);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
-		struct run run = { 0 };
+		struct run run = { .lab = &lab };
 
-		if (hook && strcmp(hook, modes[i].name))
+		if (a.hook && strcmp(a.hook, modes[i].name))
 			continue;
-		err = one_mode(&lab, modes[i].mode, seed, rulesets, argv[0], &run);
+		err = one_mode(&a, modes[i].mode, &run);
 		failed += err != 0;
 		printf("%s %d - %s: edited rulesets and oracle agree on verdicts and counters\n",
 		       err ? "not ok" : "ok", ++n, modes[i].name);

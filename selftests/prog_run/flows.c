@@ -15,7 +15,6 @@
  * Ruleset i of a run has seed S + i.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +131,9 @@ static char *edits(struct prng *rnd, unsigned int hooks)
 	return text;
 }
 
-static int one_ruleset(struct run *run, __u64 seed)
+static int one_ruleset(void *arg, __u64 seed)
 {
+	struct run *run = arg;
 	static const enum gen_shape shapes[] = { GEN_TUPLES, GEN_TUPLES, GEN_SERVICES, GEN_MIXED };
 	struct prng rnd = { seed };
 	struct gen_cfg cfg = { .seed = seed, .shape = shapes[prng_below(&rnd, 4)] };
@@ -165,24 +165,13 @@ static int one_ruleset(struct run *run, __u64 seed)
 }
 
 /* Return: rulesets that differ, -errno to skip */
-static int one_mode(enum fw_mode mode, __u64 seed, unsigned long rulesets, const char *me,
-		    struct run *run)
+static int one_mode(const struct pair_args *a, enum fw_mode mode, struct run *run)
 {
 	const char *name = mode == MODE_XDP ? "xdp" : "tc";
-	int bad = 0, err = instance_init(mode, 0, IMG_F_FLOWS, false);
+	int bad = pair_rulesets(a, mode, IMG_F_FLOWS, one_ruleset, run, &run->in);
 
-	if (err)
-		return err;
-	for (unsigned long i = 0; i < rulesets && !bad; i++) {
-		err = one_ruleset(run, seed + i);
-		bad += err != 0;
-		if (err)
-			printf("# %s\n# reproduce: %s --hook %s --one --seed %llu\n",
-			       err < 0 ? strerror(-err) : "differs", me, name,
-			       (unsigned long long)(seed + i));
-	}
-	instance_close(run->in);
-	instance_remove();
+	if (bad < 0)
+		return bad;
 	printf("# %s: %u rulesets (%lu have other keys), %lu pairs, %lu rule hits, %lu drops; "
 	       "verdicts turned: %lu of %lu packets differ\n", name, run->sum.rulesets, run->unfit,
 	       run->sum.pairs, run->sum.hits, run->sum.drops, run->differ, run->turned);
@@ -191,57 +180,32 @@ static int one_mode(enum fw_mode mode, __u64 seed, unsigned long rulesets, const
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "rulesets", required_argument, NULL, 'n' },
-		{ "hook", required_argument, NULL, 'h' },
-		{ "one", no_argument, NULL, '1' },
-		{ NULL, 0, NULL, 0 },
-	};
 	static const struct { const char *name; enum fw_mode mode; } modes[] = {
 		{ "tc", MODE_TC }, { "xdp", MODE_XDP },
 	};
-	unsigned long rulesets = 40;
-	const char *hook = NULL;
-	__u64 seed = 1;
+	struct pair_args a = { .rulesets = 40, .seed = 1 };
 	struct lab lab;
 	int c, err, n = 0, failed = 0;
 
-	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'n':
-			rulesets = strtoul(optarg, NULL, 0);
-			break;
-		case 'h':
-			hook = optarg;
-			break;
-		case '1':
-			rulesets = 1;
-			break;
-		default:
-			return 2;
-		}
-	}
+	if (!pair_args(argc, argv, &a))
+		return 2;
 	setlinebuf(stdout);
 	err = geteuid() ? -EPERM : lab_enter(&lab);
 	if (err) {
 		printf("ok 1 - flows against the oracle # SKIP no lab: %s\n1..1\n", strerror(-err));
 		return KSFT_SKIP;
 	}
-	printf("# seed %llu\n", (unsigned long long)seed);
+	printf("# seed %llu\n", (unsigned long long)a.seed);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		struct run run = { .lab = &lab };
 
-		if (hook && strcmp(hook, modes[i].name))
+		if (a.hook && strcmp(a.hook, modes[i].name))
 			continue;
-		err = one_mode(modes[i].mode, seed, rulesets, argv[0], &run);
+		err = one_mode(&a, modes[i].mode, &run);
 		failed += err != 0;
 		printf("%s %d - %s: kept verdicts are the oracle's, and go with the rules\n",
 		       err ? "not ok" : "ok", ++n, modes[i].name);
-		c = rulesets == 1 || (run.unfit < rulesets / 2 && run.differ > run.turned / 2);
+		c = a.rulesets == 1 || (run.unfit < a.rulesets / 2 && run.differ > run.turned / 2);
 		failed += !c;
 		printf("%s %d - %s: control: most packets got the verdict that was kept\n",
 		       c ? "ok" : "not ok", ++n, modes[i].name);

@@ -284,3 +284,56 @@ void trial_print(const struct trial *t)
 		printf("%02x", p->data[i]);
 	printf("\n");
 }
+
+bool pair_args(int argc, char **argv, struct pair_args *a)
+{
+	static const struct option longopts[] = {
+		{ "seed", required_argument, NULL, 's' },
+		{ "rulesets", required_argument, NULL, 'n' },
+		{ "hook", required_argument, NULL, 'h' },
+		{ "one", no_argument, NULL, '1' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	a->me = argv[0];
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			a->seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			a->rulesets = strtoul(optarg, NULL, 0);
+			break;
+		case 'h':
+			a->hook = optarg;
+			break;
+		case '1':
+			a->rulesets = 1;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+int pair_rulesets(const struct pair_args *a, enum fw_mode mode, __u32 features,
+		  int (*one)(void *run, __u64 seed), void *run, struct instance **in)
+{
+	int bad = 0, err = instance_init(mode, 0, features, false);
+
+	if (err)
+		return err;
+	for (unsigned long i = 0; i < a->rulesets && !bad; i++) {
+		err = one(run, a->seed + i);
+		bad += err != 0;
+		if (err)
+			printf("# %s\n# reproduce: %s --hook %s --one --seed %llu\n",
+			       err < 0 ? strerror(-err) : "differs", a->me,
+			       mode == MODE_XDP ? "xdp" : "tc", (unsigned long long)(a->seed + i));
+	}
+	instance_close(*in);
+	instance_remove();
+	return bad;
+}

@@ -49,6 +49,33 @@ struct sums {
 	unsigned int refused;
 };
 
+/*
+ * struct pair_args - what a test of random rulesets at tc and xdp is asked for
+ * @me:		the program, for the line that reproduces
+ * @hook:	only this one; NULL: both
+ */
+struct pair_args {
+	const char *me;
+	const char *hook;
+	unsigned long rulesets;
+	__u64 seed;
+};
+
+/*
+ * pair_args() - read [--seed S] [--rulesets N] [--hook tc|xdp] [--one]
+ * @a:	has the defaults. Return: false: an option that there is not.
+ */
+bool pair_args(int argc, char **argv, struct pair_args *a);
+
+/*
+ * pair_rulesets() - @one, given @run, of each seed in turn, until one differs
+ * @features:	the instance is made with; it is removed at the end
+ * @in:		the instance that @one left open
+ * Return: rulesets that differ, -errno to skip
+ */
+int pair_rulesets(const struct pair_args *a, enum fw_mode mode, __u32 features,
+		  int (*one)(void *run, __u64 seed), void *run, struct instance **in);
+
 /* trial_make() - a random packet for one of the hooks of @hooks, mostly not spoilt */
 void trial_make(struct prng *rnd, unsigned int hooks, const struct ruleset *rs, struct trial *t);
 

@@ -15,7 +15,7 @@
 twin_up wire
 C=10.1.0.2 S=10.2.0.2 R=10.1.0.1
 
-frames() {
+step_frames() {
 	local p
 
 	for p in 1 2 3 4 5 6 7 8 9; do
@@ -28,18 +28,6 @@ frames() {
 # delta - positions of the image in force that are a delta's
 delta() {
 	ns_exec "${NS[dut.r]}" "$BPFIPT" status | sed -n 's/.* \([0-9]*\) of a delta.*/\1/p'
-}
-# counts WORLD - its ruleset and counters, but those of policies, which iptables-legacy forgets
-counts() {
-	saved "$1" | sed '/^:/s/ \[.*//'
-}
-# step TEXT CMD... - the command in both, then packets
-step() {
-	local text=$1
-
-	shift
-	"$@" && frames | send_both || tap_ok 1 "$text: $*: deliveries"
-	tap_same "$text" "$(counts ref)" "$(counts dut)"
 }
 # fill CHAIN - 150 rules in the way
 fill() {

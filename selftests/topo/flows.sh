@@ -15,7 +15,7 @@
 twin_up wire
 S=10.2.0.2 R=10.1.0.1
 
-frames() {
+step_frames() {
 	awk -v s=$S -v r=$R 'BEGIN {
 		for (turn = 0; turn < 3; turn++)
 			for (i = 0; i < 200; i++)
@@ -23,17 +23,6 @@ frames() {
 					1024 + i * 37 % 60000, i % 5 ? s : r, 1 + i * 131 % 9000,
 					i % 2 ? i % 3 ? " flags=S" : " flags=A" : ""
 	}'
-}
-counts() {
-	saved "$1" | sed '/^:/s/ \[.*//'
-}
-# step TEXT CMD... - the command in both, then packets
-step() {
-	local text=$1
-
-	shift
-	"$@" && frames | send_both || tap_ok 1 "$text: $*: deliveries"
-	tap_same "$text" "$(counts ref)" "$(counts dut)"
 }
 # kept - verdicts in the table that are of the generation last published: the highest
 kept() {

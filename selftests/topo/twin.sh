@@ -187,6 +187,20 @@ agree() {
 	tap_ok $rc "$1"
 }
 
+# counts WORLD - its ruleset and counters, but those of policies, which iptables-legacy forgets
+counts() {
+	saved "$1" | sed '/^:/s/ \[.*//'
+}
+
+# step TEXT CMD... - the command in both, then the packets of the test's step_frames()
+step() {
+	local text=$1
+
+	shift
+	"$@" && step_frames | send_both || tap_ok 1 "$text: $*: deliveries"
+	tap_same "$text" "$(counts ref)" "$(counts dut)"
+}
+
 # agree_delivery TEXT WHY < frames - where tc and xdp cannot count as the kernel does,
 # because they see the packet before the kernel has thrown it away or reassembled it:
 # there only deliveries are compared. At the netfilter hook it is a full agree.
