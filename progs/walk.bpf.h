@@ -453,11 +453,11 @@ static __always_inline int walk_chain(struct fw *fw)
 	int verdict;
 
 	if (FLOWS)
-		fw->w->flow_at = 0;
+		fw->w->flow_new = 0;
 	verdict = walk_first(fw);
 	if (verdict == WALK_ON)
 		verdict = walk_rest(fw);
-	if (FLOWS && fw->w->flow_at && fw->w->flow.plain && !fw->w->flow.other)
+	if (FLOWS && fw->w->flow_new && fw->w->flow.plain && !fw->w->flow.other)
 		flow_keep(fw->w);
 	return verdict;
 }

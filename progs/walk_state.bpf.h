@@ -264,7 +264,7 @@ struct string_walk {
  * @slot:	of the image that it is judged by
  * @row:	number of this row of the scratch, for maps that have as many
  * @unsure, @noted, @nr_noted: of early.bpf.h
- * @flow, @flow_at, @flow_turn: of flows.bpf.h
+ * @flow, @flow_new, @flow_set, @flow_turn: of flows.bpf.h
  * @set:	look-up in an ipset
  * @script:	of nf_native.bpf.h
  */
@@ -309,7 +309,8 @@ struct walk {
 	__u32 nr_noted;
 	__u32 noted[EARLY_HITS];
 	struct flow flow;
-	__u32 flow_at;
+	__u32 flow_new;
+	__u32 flow_set[2];
 	__u32 flow_turn;
 	struct set_probe set;
 	struct native_script script;

@@ -5,7 +5,8 @@
  * As differential.c, with rulesets whose keys all have a place in a flow's key; the image
  * is told to keep verdicts however small it is. Packets come three times, in turn, so that
  * what the first had is kept and found; then a few rules change, and they come again: what
- * was kept before must not be found.
+ * was kept before must not be found. Half of the places are others' beforehand, so that some
+ * flows find room in their second set, and some only by taking another's place.
  *
  * Control: when every kept verdict of the image in force is turned into its opposite, many
  * of the same packets differ from the oracle.
@@ -51,8 +52,9 @@ static bool keep_flows(struct run *run)
 	return flow_mask((const __u32 *)h, h->part, h->flow_mask);
 }
 
-/* Turns what is kept for the image in force into its opposite. */
-static int turn_flows(const struct instance *in)
+/* each_flow() - @visit each place of the table; the generation is of the image in force */
+static int each_flow(const struct instance *in, void *arg,
+		     void (*visit)(struct flow *f, __u32 generation, void *arg))
 {
 	__u32 generation = active_image(&in->gen)->generation;
 	size_t n = (size_t)libbpf_num_possible_cpus() << FLOW_SETS_BITS;
@@ -64,14 +66,26 @@ static int turn_flows(const struct instance *in)
 	close(fd);
 	if (set == MAP_FAILED)
 		return -errno;
-	for (size_t i = 0; i < 2 * n; i++) {
-		struct flow *f = &set[i / 2].way[i % 2];
-
-		if (f->key[FLOW_WORDS - 1] >> 32 == generation)
-			f->plain ^= FEW_ACCEPT | FEW_DROP;
-	}
+	for (size_t i = 0; i < 2 * n; i++)
+		visit(&set[i / 2].way[i % 2], generation, arg);
 	munmap(set, n * sizeof(*set));
 	return 0;
+}
+
+/* What is kept for the image in force becomes its opposite. */
+static void turn(struct flow *f, __u32 generation, void *arg)
+{
+	(void)arg;
+	if (f->key[FLOW_WORDS - 1] >> 32 == generation)
+		f->plain ^= FEW_ACCEPT | FEW_DROP;
+}
+
+/* Half of the places are of flows that do not come: of no hook that there is. */
+static void crowd(struct flow *f, __u32 generation, void *rnd)
+{
+	if (prng_percent(rnd, 50))
+		*f = (struct flow){ .key = { 0, ~0ull, (__u64)generation << 32 },
+				    .plain = FEW_DROP };
 }
 
 /* Return: 0 all agree, 1 not, -errno; -EDOM: the rules are none that flows are for */
@@ -86,6 +100,7 @@ static int one_image(struct run *run, struct prng *rnd, unsigned int hooks, bool
 	err = pair_open(&run->in);
 	if (!err && !keep_flows(run))
 		return -EDOM;
+	err = err ?: each_flow(run->in, rnd, crowd);
 	err = err ?: instance_load(run->in, &want);
 	for (unsigned int i = 0; i < PACKETS && !err && !again; i++)
 		trial_make(rnd, hooks, want, &run->trial[i]);
@@ -98,7 +113,7 @@ static int one_image(struct run *run, struct prng *rnd, unsigned int hooks, bool
 	if (!err)
 		err = pair_compare(run->in, want, true) > 0;
 	if (!err && again)
-		err = turn_flows(run->in);
+		err = each_flow(run->in, NULL, turn);
 	for (unsigned int i = 0; i < PACKETS && !err && again; i++) {
 		run->turned++;
 		run->differ += pair_run(run->lab, run->in, want, &run->trial[i], &res,
