@@ -33,8 +33,8 @@ CPPFLAGS += -DXTLIBDIR='"$(shell pkg-config --variable=xtlibdir xtables 2>/dev/n
 # there: three shared objects less to map, a fifth of the time of a small -A.
 STATIC	:= $(shell printf 'int main(void){return 0;}' | $(CC) -x c - -x none -l:libbpf.a -l:libelf.a \
 	-l:libz.a -o /dev/null 2>/dev/null && echo '-l:libbpf.a -l:libelf.a -l:libz.a')
-# libc is searched for symbols first: most are its.
-LDLIBS	+= -lc $(or $(STATIC),-lbpf) $(shell pkg-config --libs $(filter-out libbpf,$(PKGS)) 2>/dev/null)
+# libc is searched for symbols first: most are its. libmnl is loaded when it is called (user/mnl.c).
+LDLIBS	+= -lc $(or $(STATIC),-lbpf) $(shell pkg-config --libs xtables 2>/dev/null)
 ifeq ($(SAN),1)
 CFLAGS	+= -fsanitize=address,undefined -fno-omit-frame-pointer
 LDFLAGS	+= -fsanitize=address,undefined

@@ -31,6 +31,7 @@ static const struct variant {
 } variants[] = {
 	{ "early.bpf.o", "all", IMG_F_PAYLOAD },
 	{ "early.bpf.o", "init", 0 },
+	{ "ifstamp.bpf.o", "all", 0 },
 	{ "netfilter.bpf.o", "all", IMG_F_PROGRAM | IMG_F_NATIVE | IMG_F_NF_HOST },
 	{ "netfilter.bpf.o", "init", 0 },
 	{ "refs.bpf.o", "all", 0 },

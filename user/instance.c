@@ -252,6 +252,7 @@ static int init_first(struct instance *in, __u32 ct_max, __u32 features, bool ve
 				strerror(-err));
 		return err;
 	}
+	ifstamp_make(in);
 	rs = ruleset_new();
 	err = rs ? instance_commit(in, rs, &lerr) : -ENOMEM;
 	if (!err)

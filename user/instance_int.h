@@ -179,6 +179,10 @@ int instance_recover(struct instance *in);
 /* ifaces.c: every interface of this namespace, sorted by ifindex; free(*ifs) */
 int ifaces_list(struct iface **ifs, size_t *n);
 
+/* ifcache.c: the same without a dump, where none has changed; the caller has the lock */
+int ifaces_known(const struct instance *in, struct iface **ifs, size_t *n);
+void ifstamp_make(const struct instance *in);
+
 /*
  * attach.c
  * attach_all(): a link wherever one is missing, none where none belongs; every

@@ -203,7 +203,7 @@ static int draft_make(const struct instance *in, struct ruleset *rs, bool whole,
 	err->msg[0] = 0;
 	if (in && active_image(&in->gen))
 		live = live_images(in, rs);
-	ret = ifaces_list(&d->ifs, &d->nr_ifs);
+	ret = in ? ifaces_known(in, &d->ifs, &d->nr_ifs) : ifaces_list(&d->ifs, &d->nr_ifs);
 	if (!ret)
 		ret = counter_slots_assign(in, &live, rs);
 	if (!ret)

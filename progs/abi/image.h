@@ -111,6 +111,8 @@
  * @others:	there may be other generations: a growth is under way, or was (grow.c), user
  *		space only
  * @used:	by slot, words of the image in it: how much of it to map, user space only
+ * @ifaces_stamp: 0, or of which interfaces (abi/ifstamp.h) @ifaces is the list, @nr_ifaces of
+ *		user/ifclass.h's struct iface, user space only
  */
 struct img_map {
 	__u32 active;
@@ -125,7 +127,9 @@ struct img_map {
 	__u32 used[IMG_MAX_SLOTS];
 	__u32 retired;
 	__u32 others;
-	__u8  pad[IMG_MAP_BYTES - 72];
+	__u64 ifaces_stamp;
+	__u32 nr_ifaces;
+	__u8  ifaces[IMG_MAP_BYTES - 84];
 };
 
 /*

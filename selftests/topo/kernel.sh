@@ -91,7 +91,7 @@ for hook in netfilter hybrid; do
 	fw -clean
 done
 # The most that a ruleset can ask for: the objects' own knobs leave nothing out.
-for obj in tc xdp early netfilter refs; do
+for obj in tc xdp early netfilter refs ifstamp; do
 	text="$obj: every program loads with every part"
 	if [[ $obj = netfilter || $obj = refs ]] && [ "$(says netfilter-links)" = no ]; then
 		tap_skip "$text" "no netfilter links"

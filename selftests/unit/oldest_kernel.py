@@ -5,7 +5,7 @@ oldest_kernel.py - what Linux 6.1 asks of the built programs, as far as their EL
 
 A newer kernel's verifier forgives what 6.1's does not, so that a change which shuts
 6.1 out is seen on no other kernel, and under QEMU (make vmtest) only by who waits for
-it. Checked here for the programs of the tc and xdp hooks, without loading them:
+it. Checked here for the programs that are loaded there, without loading them:
 
   - the stack of every chain of calls, callbacks too: frames rounded up to 32 bytes
     (16 since Linux 6.8), 512 in all, at most 8 frames (check_max_stack_depth())
@@ -271,7 +271,7 @@ def check_locks(path):
 
 def main():
     n = bad = 0
-    for hook in ("tc", "xdp", "early"):
+    for hook in ("tc", "xdp", "early", "ifstamp"):
         path = os.path.join(BUILD, hook + ".bpf.o")
         obj = Object(path)
         for what, found in (("the stack is deep enough", check_stack(obj)),
