@@ -297,19 +297,18 @@ static bool take(struct cursor *c, void *to, size_t n)
 
 static int unpack_chain(struct ruleset *rs, size_t i, const struct pack_chain *pc)
 {
-	const char *before;
 	struct chain *c;
 
-	if (!terminated(pc->name, sizeof(pc->name)) || !pc->name[0] ||
-	    strlen(pc->name) >= CHAIN_NAME_MAX || (pc->flags & ~PACK_DROP))
+	if (!terminated(pc->name, sizeof(pc->name)) || strlen(pc->name) >= CHAIN_NAME_MAX ||
+	    (pc->flags & ~PACK_DROP))
 		return -EBADMSG;
 	if (i < NR_HOOKS) {
 		c = rs->chains[i];
 		if (pc->hook != (int)i || strcmp(pc->name, c->name))
 			return -EBADMSG;
 	} else {
-		before = i > NR_HOOKS ? rs->chains[i - 1]->name : "";
-		if (pc->hook != -1 || pc->flags || strcmp(before, pc->name) >= 0)
+		if (pc->hook != -1 || pc->flags ||
+		    (i > NR_HOOKS && strcmp(rs->chains[i - 1]->name, pc->name) >= 0))
 			return -EBADMSG;
 		for (int h = 0; h < NR_HOOKS; h++)
 			if (!strcmp(pc->name, rs->chains[h]->name))

@@ -35,16 +35,17 @@ static const char *mode_name(enum fw_mode mode)
 	return "?";
 }
 
-static int init_usage(const char *me, int status)
+static int init_usage(int status)
 {
-	size_t i;
+	FILE *to = status ? stderr : stdout;
 
-	fprintf(status ? stderr : stdout,
-		"Usage: %s [--hook HOOK] [--conntrack-max ENTRIES] [--forward]\n"
-		"Enforce this network namespace's filter table in eBPF. HOOK is one of:", me);
-	for (i = 0; i < NR_MODES; i++)
-		fprintf(status ? stderr : stdout, " %s", modes[i].name);
-	fprintf(status ? stderr : stdout, "\nENTRIES (tc, xdp): room for connections, %u to %u, default %u\n"
+	fprintf(to, "Usage: bpf-iptables-init [--hook HOOK] [--conntrack-max ENTRIES] [--forward]\n"
+		"Enforce this network namespace's filter table in eBPF.\n"
+		"HOOK (%s; with bpf-iptables-init-xdp %s) is one of:",
+		mode_name(MODE_TC), mode_name(MODE_XDP));
+	for (size_t i = 0; i < NR_MODES; i++)
+		fprintf(to, " %s", modes[i].name);
+	fprintf(to, "\nENTRIES (tc, xdp): room for connections, %u to %u, default %u\n"
 		"--forward (xdp): send accepted packets on at the driver, past the stack\n",
 		CT_MIN_ENTRIES, CT_MAX_ENTRIES, CT_DEFAULT_ENTRIES);
 	return status;
@@ -117,7 +118,7 @@ static int init_mode(int argc, char **argv, enum fw_mode mode)
 
 	while ((c = getopt_long(argc, argv, "h", opts, NULL)) >= 0) {
 		if (c == 'h')
-			return init_usage(argv[0], STATUS_OK);
+			return init_usage(STATUS_OK);
 		if (c == 'M') {
 			err = parse_ct_max(optarg, &ct_max);
 			if (err)
@@ -129,17 +130,17 @@ static int init_mode(int argc, char **argv, enum fw_mode mode)
 			continue;
 		}
 		if (c != 'H')
-			return init_usage(argv[0], STATUS_PARAMETER);
+			return init_usage(STATUS_PARAMETER);
 		for (i = 0; i < NR_MODES && strcmp(modes[i].name, optarg); i++)
 			;
 		if (i == NR_MODES) {
 			fprintf(stderr, "bpf-iptables: unknown hook `%s'\n", optarg);
-			return init_usage(argv[0], STATUS_PARAMETER);
+			return init_usage(STATUS_PARAMETER);
 		}
 		mode = modes[i].mode;
 	}
 	if (optind < argc)
-		return init_usage(argv[0], STATUS_PARAMETER);
+		return init_usage(STATUS_PARAMETER);
 	if (ct_max && mode_is_nf(mode)) {
 		fprintf(stderr, "bpf-iptables: --conntrack-max: hook %s has the kernel's conntrack: "
 			"sysctl net.netfilter.nf_conntrack_max\n", mode_name(mode));
@@ -177,13 +178,8 @@ int init_xdp_main(int argc, char **argv)
 
 int clean_main(int argc, char **argv)
 {
-	int lock, err;
+	int lock = instance_lock(-1), err;
 
-	if (argc > 1) {
-		fprintf(stderr, "Usage: %s\nLet every packet pass and remove every trace.\n", argv[0]);
-		return strcmp(argv[1], "--help") && strcmp(argv[1], "-h") ? STATUS_PARAMETER : STATUS_OK;
-	}
-	lock = instance_lock(-1);
 	if (lock < 0)
 		return STATUS_RESOURCE;
 	err = instance_remove();
