@@ -183,16 +183,28 @@ static void output_to(const char *path)
 	}
 }
 
-/**
- * save_main() - iptables-save
- *
- * Without -t our filter table and the native tool's other tables; a table that
- * is not ours is the native tool's job altogether.
+/*
+ * Without @table our filter table and the native tool's other tables; a table that
+ * is not ours is the native tool's job altogether, with the words @argv.
  */
+static int save(const char *table, char **argv)
+{
+	char *native[] = { "iptables-save", show_counters ? "-c" : NULL, NULL };
+
+	if (!table)
+		return native_save(native, save_filter);
+	if (!strcmp(table, "filter"))
+		return save_filter();
+	native_exec("-save", argv);
+	fprintf(stderr, "iptables-save v" IPTABLES_VERSION " (legacy): Cannot initialize: "
+		"Table does not exist (do you need to insmod?)\n");
+	return STATUS_OTHER;
+}
+
+/** save_main() - iptables-save. Return: exit status. */
 int save_main(int argc, char **argv)
 {
 	const char *table = NULL;
-	char *native[4] = { "iptables-save" };
 	int c;
 
 	xt_init("iptables-save", options);
@@ -203,10 +215,9 @@ int save_main(int argc, char **argv)
 			break;
 		case 'c':
 			show_counters = true;
-			native[1] = "-c";
 			break;
-		case 'd':
-			break;
+		case 'd':	/* what the words so far ask for, and no more */
+			return save(table, argv);
 		case 't':
 			table = optarg;
 			break;
@@ -228,12 +239,5 @@ int save_main(int argc, char **argv)
 		fprintf(stderr, "Unknown arguments found on commandline\n");
 		return STATUS_OTHER;
 	}
-	if (!table)
-		return native_save(native, save_filter);
-	if (!strcmp(table, "filter"))
-		return save_filter();
-	native_exec("-save", argv);
-	fprintf(stderr, "iptables-save v" IPTABLES_VERSION " (legacy): Cannot initialize: "
-		"Table does not exist (do you need to insmod?)\n");
-	return STATUS_OTHER;
+	return save(table, argv);
 }
