@@ -262,20 +262,22 @@ static int command_line(struct restore *r, char *buffer)
 
 static int one_line(struct restore *r, char *buffer)
 {
+	bool native = r->in_table && r->native;
+
+	if (native)	/* all of it: the native tool counts lines, and shows comments with -v */
+		text_add(&r->text, buffer);
 	if (buffer[0] == '\n')
 		return STATUS_OK;
 	if (buffer[0] == '#') {
-		if (r->verbose)
+		if (r->verbose && !native)
 			fputs(buffer, stdout);
 		return STATUS_OK;
 	}
-	if (r->in_table && r->native)
-		text_add(&r->text, buffer);
 	if (r->in_table && !strcmp(buffer, "COMMIT\n"))
 		return commit_table(r);
 	if (!r->in_table && buffer[0] == '*')
 		return begin_table(r, buffer);
-	if (r->in_table && r->native)
+	if (native)
 		return STATUS_OK;
 	if (r->in_table)
 		return buffer[0] == ':' ? chain_line(r, buffer) : command_line(r, buffer);
