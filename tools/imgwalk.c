@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../progs/abi/late.h"
+#include "../user/array.h"
 #include "imgwalk.h"
 
 static const struct img_hdr *hdr_of(const __u32 *word)
@@ -226,15 +227,8 @@ static enum imgwalk_late late_list(const __u32 *word, __u32 at, const struct img
 
 static int count(struct imgwalk *w, __u32 slot)
 {
-	if (w->nr_slots == w->cap_slots) {
-		size_t cap = w->cap_slots ? 2 * w->cap_slots : 64;
-		__u32 *s = realloc(w->slot, cap * sizeof(*s));
-
-		if (!s)
-			return -ENOMEM;
-		w->slot = s;
-		w->cap_slots = cap;
-	}
+	if (array_room(w->slot, w->nr_slots + 1, w->cap_slots))
+		return -ENOMEM;
 	w->slot[w->nr_slots++] = slot;
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include <string.h>
 
 /* First: it takes <net/if.h>, which must come before <linux/if.h>. */
+#include "../user/array.h"
 #include "refmatch_xt.h"
 
 #include <linux/netfilter.h>
@@ -65,15 +66,8 @@ static bool base_ok(const struct view *v, const struct ipt_ip *b)
 
 static int count(struct ref_result *res, const struct rule *r)
 {
-	if (res->nr_hits == res->cap_hits) {
-		size_t cap = res->cap_hits ? res->cap_hits * 2 : 16;
-		struct rule **hit = realloc(res->hit, cap * sizeof(*hit));
-
-		if (!hit)
-			return -ENOMEM;
-		res->hit = hit;
-		res->cap_hits = cap;
-	}
+	if (array_room(res->hit, res->nr_hits + 1, res->cap_hits))
+		return -ENOMEM;
 	res->hit[res->nr_hits++] = (struct rule *)r;
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "../progs/abi/counters.h"
+#include "array.h"
 #include "compile_int.h"
 #include "macclass.h"
 
@@ -194,7 +195,6 @@ int place_rule(struct compilation *c, const struct node *n, const struct rule *r
 	plan->flags |= low->img_flags;
 	for (size_t i = 0; i < low->nr_prod; i++) {
 		__u32 flags = low->img_flags | product_flags(&low->prod[i], low->act);
-		struct position *p;
 
 		if (product_is_empty(&low->prod[i]))
 			continue;
@@ -205,15 +205,8 @@ int place_rule(struct compilation *c, const struct node *n, const struct rule *r
 				 IMG_MAX_POSITIONS);
 			return -E2BIG;
 		}
-		if (plan->nr_pos == c->cap_pos) {
-			size_t cap = c->cap_pos ? c->cap_pos * 2 : 32;
-
-			p = realloc(plan->pos, cap * sizeof(*p));
-			if (!p)
-				return -ENOMEM;
-			plan->pos = p;
-			c->cap_pos = cap;
-		}
+		if (array_room(plan->pos, plan->nr_pos + 1, c->cap_pos))
+			return -ENOMEM;
 		plan->flags |= flags;
 		plan->pos[plan->nr_pos++] = (struct position){
 			.prod = &low->prod[i],

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "../progs/abi/counters.h"
+#include "array.h"
 #include "compile_int.h"
 
 /* Positions of the base that no chain holds any more, at most. */
@@ -94,15 +95,8 @@ static int segment_add(struct delta *d, struct node *n, __u32 start, __u32 end)
 		last->end = end;
 		return 0;
 	}
-	if (!d->seg || d->nr_seg == d->cap_seg) {
-		size_t cap = d->cap_seg ? d->cap_seg * 2 : 64;
-		struct segment *seg = realloc(d->seg, cap * sizeof(*seg));
-
-		if (!seg)
-			return -ENOMEM;
-		d->seg = seg;
-		d->cap_seg = cap;
-	}
+	if (array_room(d->seg, d->nr_seg + 1, d->cap_seg))
+		return -ENOMEM;
 	if (!n->nr_seg++)
 		n->seg = d->nr_seg;
 	d->seg[d->nr_seg++] = (struct segment){ start, end };
@@ -114,15 +108,8 @@ static int lower_one(struct delta *d, const struct rule *r, unsigned int hooks)
 {
 	struct lower_ctx ctx = compilation_ctx(&d->c);
 
-	if (d->nr_low == d->cap_low) {
-		size_t cap = d->cap_low ? d->cap_low * 2 : 64;
-		struct lowered *low = realloc(d->low, cap * sizeof(*low));
-
-		if (!low)
-			return -ENOMEM;
-		d->low = low;
-		d->cap_low = cap;
-	}
+	if (array_room(d->low, d->nr_low + 1, d->cap_low))
+		return -ENOMEM;
 	if (rule_check(r, hooks, d->c.err) ||
 	    rule_lower(r, hooks, &ctx, &d->low[d->nr_low], d->c.err))
 		return -EAGAIN;

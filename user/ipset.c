@@ -18,6 +18,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/ipset/ip_set.h>
 
+#include "array.h"
 #include "ipset.h"
 
 /* Newer than the headers: IPSET_ATTR_BITMASK (Linux 6.3) */
@@ -170,15 +171,8 @@ static int read_entries(struct reading *r, const struct nlattr *adt)
 	const struct nlattr *attr;
 
 	mnl_attr_for_each_nested(attr, adt) {
-		if (set->nr == r->cap) {
-			size_t cap = r->cap ? r->cap * 2 : 64;
-			struct ipset_entry *more = realloc(set->entry, cap * sizeof(*more));
-
-			if (!more)
-				return MNL_CB_ERROR;
-			set->entry = more;
-			r->cap = cap;
-		}
+		if (array_room(set->entry, set->nr + 1, r->cap))
+			return MNL_CB_ERROR;
 		read_entry(&set->entry[set->nr++], attr);
 	}
 	return MNL_CB_OK;

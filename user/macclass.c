@@ -10,6 +10,7 @@
 #include <string.h>
 #include <linux/netfilter/xt_mac.h>
 
+#include "array.h"
 #include "macclass.h"
 #include "ruleset.h"
 
@@ -31,15 +32,8 @@ static int add_rule(struct macclasses *mc, const struct rule *r)
 		if (strcmp(m->u.user.name, "mac") ||
 		    m->u.match_size < sizeof(*m) + sizeof(*info))
 			continue;
-		if (mc->n == mc->cap) {
-			size_t cap = mc->cap ? mc->cap * 2 : 64;
-			void *addr = realloc(mc->addr, cap * ETH_ALEN);
-
-			if (!addr)
-				return -ENOMEM;
-			mc->addr = addr;
-			mc->cap = cap;
-		}
+		if (array_room(mc->addr, mc->n + 1, mc->cap))
+			return -ENOMEM;
 		memcpy(mc->addr[mc->n++], info->srcaddr, ETH_ALEN);
 	}
 	return 0;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "ruleset.h"
 
 static const char *const hook_names[NR_HOOKS] = {
@@ -17,23 +18,6 @@ static const char *const hook_names[NR_HOOKS] = {
 	[HOOK_FORWARD]	= "FORWARD",
 	[HOOK_OUTPUT]	= "OUTPUT",
 };
-
-/*
- * Room for one more pointer in an array of @n that doubles when full.
- * Return: the array, perhaps moved; NULL when out of memory, the old one intact.
- */
-static void *grow(void *array, size_t n, size_t *cap)
-{
-	size_t want = *cap ? *cap * 2 : 8;
-	void *p;
-
-	if (n < *cap)
-		return array;
-	p = realloc(array, want * sizeof(void *));
-	if (p)
-		*cap = want;
-	return p;
-}
 
 /* Index of the first user chain that is not before @name. */
 static size_t lower_bound(const struct ruleset *rs, const char *name)
@@ -67,11 +51,8 @@ static struct chain *chain_new(const char *name, int hook)
 
 static int insert_chain(struct ruleset *rs, struct chain *c, size_t at)
 {
-	struct chain **p = grow(rs->chains, rs->nr_chains, &rs->cap_chains);
-
-	if (!p)
+	if (array_room(rs->chains, rs->nr_chains + 1, rs->cap_chains))
 		return -ENOMEM;
-	rs->chains = p;
 	memmove(&rs->chains[at + 1], &rs->chains[at],
 		(rs->nr_chains - at) * sizeof(*rs->chains));
 	rs->chains[at] = c;
@@ -232,11 +213,8 @@ int chain_reserve(struct chain *c, size_t rules)
  */
 int chain_insert_rule(struct chain *c, size_t index, struct rule *r)
 {
-	struct rule **p = grow(c->rules, c->nr_rules, &c->cap_rules);
-
-	if (!p)
+	if (array_room(c->rules, c->nr_rules + 1, c->cap_rules))
 		return -ENOMEM;
-	c->rules = p;
 	memmove(&c->rules[index + 1], &c->rules[index],
 		(c->nr_rules - index) * sizeof(*c->rules));
 	c->rules[index] = r;

@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <bpf/bpf.h>
 
+#include "array.h"
 #include "ipset.h"
 #include "lower.h"
 #include "sets.h"
@@ -166,20 +167,11 @@ static __u64 now_ns(void)
 
 static int add(struct contents *c, const struct set_key *key, const struct set_elem *elem)
 {
-	if (c->bank.nr == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 64;
-		struct set_key *k = realloc(c->key, cap * sizeof(*k));
-		struct set_elem *e;
+	size_t cap = c->cap;	/* of both */
 
-		if (!k)
-			return -ENOMEM;
-		c->key = k;
-		e = realloc(c->elem, cap * sizeof(*e));
-		if (!e)
-			return -ENOMEM;
-		c->elem = e;
-		c->cap = cap;
-	}
+	if (array_room(c->key, c->bank.nr + 1, cap) ||
+	    array_room(c->elem, c->bank.nr + 1, c->cap))
+		return -ENOMEM;
 	c->key[c->bank.nr] = *key;
 	c->elem[c->bank.nr++] = *elem;
 	c->bank.cidrs |= 1ull << (32 - key->cidr);

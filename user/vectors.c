@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "../progs/abi/image.h"
+#include "array.h"
 #include "image.h"
 #include "vectors_int.h"
 
@@ -55,24 +56,9 @@ static int level_rehash(struct level *l, __u32 slots)
 
 static int level_reserve(struct level *l)
 {
-	if (l->nr == l->cap) {
-		__u32 cap = l->cap ? l->cap * 2 : 32;
-		struct node *node = realloc(l->node, cap * sizeof(*node));
-
-		if (!node)
-			return -ENOMEM;
-		l->node = node;
-		l->cap = cap;
-	}
-	if (l->nr_child + 64 > l->cap_child) {
-		size_t cap = l->cap_child ? l->cap_child * 2 : 128;
-		__u64 *child = realloc(l->child, cap * sizeof(*child));
-
-		if (!child)
-			return -ENOMEM;
-		l->child = child;
-		l->cap_child = cap;
-	}
+	if (array_room(l->node, l->nr + 1, l->cap) ||
+	    array_room(l->child, l->nr_child + 64, l->cap_child))
+		return -ENOMEM;
 	if (!l->slot || l->nr >= l->slot_mask / 2)
 		return level_rehash(l, l->slot ? (l->slot_mask + 1) * 2 : 128);
 	return 0;
