@@ -5,12 +5,13 @@
  * Rules of many shapes are a bit vector per key to AND (walk.bpf.h). That is some 30 cache
  * lines of the image for a packet, which 4096 flows find in no cache. Where the image is
  * big and of that kind (img_hdr.flow_mask) each CPU keeps what it came to: for the
- * packet's keys, one rule or policy that counts, and ACCEPT or DROP. The next packet with
- * the same keys needs one line.
+ * packet's keys, one rule or policy that counts, and ACCEPT or DROP; and one rule before
+ * it, as a jump to a chain is. The next packet with the same keys needs one line.
  *
  * Kept is only what is a function of these keys: no rule was met that has a late match, or
- * does anything but end the walk. An image's generation is part of the key, so that a
- * change of the rules leaves nothing that could be found.
+ * does anything but count, lead elsewhere and end the walk; and at most two that count. An
+ * image's generation is part of the key, so that a change of the rules leaves nothing that
+ * could be found.
  *
  * Two flows share a line, and a flow has a place in either of two lines: with the second
  * one 4096 flows lose none of their verdicts to each other, by the first alone 450 did, in
@@ -47,16 +48,22 @@ static __always_inline int flow_same(const struct flow *f, const struct flow *ke
 		 (f->key[2] ^ key->key[2]));
 }
 
-/* What set @at of this CPU's has of the flow @key: as img_few_pos.plain; 0: nothing */
-static __always_inline __u32 flow_in_set(__u32 at, const struct flow *key)
+/* What set @at of this CPU's has of the flow @key: @plain, and @key->also; 0: nothing */
+static __always_inline __u32 flow_in_set(__u32 at, struct flow *key)
 {
-	struct flow_set *set = bpf_map_lookup_elem(&flows, &at);
+	const struct flow_set *set = bpf_map_lookup_elem(&flows, &at);
+	const struct flow *f;
 
 	if (!set)
 		return 0;
-	if (flow_same(&set->way[0], key))
-		return set->way[0].plain;
-	return flow_same(&set->way[1], key) ? set->way[1].plain : 0;
+	f = &set->way[0];
+	if (!flow_same(f, key)) {
+		f = &set->way[1];
+		if (!flow_same(f, key))
+			return 0;
+	}
+	key->also = f->also;
+	return f->plain;
 }
 
 /*
@@ -78,6 +85,7 @@ __noinline __u32 flow_second(struct walk *w, __u64 hash)
 
 /*
  * flow_known() - what came of the packet's flow, as img_few_pos.plain; 0: not known
+ * @w->flow.also: then, what else is to be counted
  * @w->flow_new: 1 then, if its verdict may be kept; 0 as before: it may not
  */
 static __always_inline __u32 flow_known(struct fw *fw)
@@ -89,7 +97,7 @@ static __always_inline __u32 flow_known(struct fw *fw)
 	__u64 hash;
 
 	key->plain = 0;
-	key->other = 0;
+	key->also = 0;
 	/* a packet that interrupts another's (FW_INTERRUPTED) has another row */
 	if (!mask[2] || w->pkt.form != FORM_WHOLE || w->row)
 		return 0;
@@ -110,11 +118,18 @@ static __always_inline void flow_told(struct walk *w, __u32 verdict, __u32 slot)
 		w->flow.plain = verdict | slot;
 }
 
-/* flow_other() - the walk does what the packet's keys alone do not say, or more than one thing */
-static __always_inline void flow_other(struct walk *w)
+/* flow_also() - a rule with counter @slot has matched, and the walk goes on */
+static __always_inline void flow_also(struct walk *w, __u32 slot)
 {
 	if (FLOWS)
-		w->flow.other = 1;
+		w->flow.also = w->flow.also ? FLOW_NOT : slot + 1;
+}
+
+/* flow_not() - the walk does what the packet's keys alone do not say, or what is not kept */
+static __always_inline void flow_not(struct walk *w)
+{
+	if (FLOWS)
+		w->flow.also = FLOW_NOT;
 }
 
 /* The place in set @at for a verdict, beside those of this image; NULL: there is none. */

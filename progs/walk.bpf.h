@@ -188,6 +188,25 @@ static __always_inline int walk_act(struct fw *fw, __u32 pos, const struct img_a
 	return 1;	/* an action this program does not know: fail closed */
 }
 
+/* What is kept of a rule that has matched. */
+static __always_inline void flow_obey(struct walk *w, const struct img_action *act)
+{
+	switch (act->act) {
+	case ACT_ACCEPT:
+	case ACT_DROP:
+		flow_told(w, act->act == ACT_ACCEPT ? FEW_ACCEPT : FEW_DROP, act->slot);
+		break;
+	case ACT_RETURN:
+	case ACT_JUMP:
+	case ACT_GOTO:
+	case ACT_CONTINUE:
+		flow_also(w, act->slot);
+		break;
+	default:
+		flow_not(w);
+	}
+}
+
 /* Obey the rule at @pos, whose fields all agree. Return: 1 ends the walk. */
 static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 {
@@ -202,7 +221,7 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	if (act->late) {
 		int r = late_run(fw->ctx, w->row, act->late);
 
-		flow_other(w);
+		flow_not(w);
 		if (r == LATE_DROP_NOW) {	/* early.bpf.h: or unsure */
 			w->verdict = WALK_HOTDROP;
 			return 1;
@@ -213,10 +232,7 @@ static __always_inline int walk_obey(struct fw *fw, __u32 pos)
 	if (!early_act(w, act->act))
 		return 1;
 	count_rule(fw, act->slot);
-	if (act->act == ACT_ACCEPT || act->act == ACT_DROP)
-		flow_told(w, act->act == ACT_ACCEPT ? FEW_ACCEPT : FEW_DROP, act->slot);
-	else
-		flow_other(w);
+	flow_obey(w, act);
 	done = walk_act(fw, pos, act);
 	if (!act->late || !w->doomed)
 		return done;
@@ -404,6 +420,8 @@ static __always_inline int walk_first(struct fw *fw)
 
 		if (plain) {
 			count_rule(fw, plain & FEW_SLOT);
+			if (w->flow.also)
+				count_rule(fw, w->flow.also - 1);
 			return plain & FEW_ACCEPT ? WALK_ACCEPT : WALK_DROP;
 		}
 	}
@@ -457,7 +475,7 @@ static __always_inline int walk_chain(struct fw *fw)
 	verdict = walk_first(fw);
 	if (verdict == WALK_ON)
 		verdict = walk_rest(fw);
-	if (FLOWS && fw->w->flow_new && fw->w->flow.plain && !fw->w->flow.other)
+	if (FLOWS && fw->w->flow_new && fw->w->flow.plain && fw->w->flow.also != FLOW_NOT)
 		flow_keep(fw->w);
 	return verdict;
 }

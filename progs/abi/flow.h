@@ -15,17 +15,19 @@
 
 #define FLOW_WORDS	3
 #define FLOW_SETS_BITS	12	/* sets of one CPU */
+#define FLOW_NOT	(~0u)
 
 /*
  * struct flow - what came of a flow (flows.bpf.h)
  * @key:	flow_pack(), masked
  * @plain:	as img_few_pos.plain
- * @other:	of the packet under way: more has happened than @plain says
+ * @also:	counter slot, and one, of a rule that was met before, and did nothing but count
+ *		and lead elsewhere; 0: none. FLOW_NOT, of the packet under way: there was more
  */
 struct flow {
 	__u64 key[FLOW_WORDS];
 	__u32 plain;
-	__u32 other;
+	__u32 also;
 };
 
 /* struct flow_set - the places of a flow: one cache line */
