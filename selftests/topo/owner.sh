@@ -184,4 +184,22 @@ if [ "$DUT" = bpf ] && [ "$HOOK" != netfilter ]; then
 	tap_refused "--physdev-in alone" dut -A FORWARD -m physdev --physdev-in eth0
 	tap_refused "! --physdev-out" dut -A FORWARD -m physdev ! --physdev-out eth0
 fi
+
+# Ids are those of a network namespace's own user namespace: not ours, in this one.
+if [ "$DUT" = bpf ] && [ "$HOOK" = tc ] && [ "$REF" = legacy ] && unshare -Un true 2>/dev/null; then
+	unshare -Un sleep infinity &
+	other=$!
+	PIDS+=("$other")
+	defer kill "$other"
+	elsewhere() { nsenter --net="/proc/$other/ns/net" -- "$@" 2>&1; }
+	# shellcheck disable=SC2317 # called through busywait
+	is_elsewhere() { [ "$(elsewhere readlink /proc/self/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+	busywait 5 is_elsewhere
+	tap_same "uids in another user namespace's" \
+		"$(elsewhere iptables-legacy -A OUTPUT -m owner --uid-owner 0; echo $?)" \
+		"$(elsewhere "$BPFIPT" -A OUTPUT -m owner --uid-owner 0; echo $?)"
+	tap_refused "they are refused" elsewhere "$BPFIPT" -A OUTPUT -m owner --uid-owner 0
+	tap_check "a socket has none" elsewhere "$BPFIPT" -A OUTPUT -m owner --socket-exists
+	elsewhere "$BPFIPT" clean
+fi
 tap_done

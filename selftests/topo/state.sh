@@ -3,7 +3,7 @@
 # shellcheck source=selftests/topo/twin.sh
 # hooks: tc xdp netfilter
 #
-# state.sh - matches that remember: limit and statistic
+# state.sh - matches that remember: limit and statistic; and cpu, which is not the packet's either
 #
 # One deliberate difference from the reference: iptables-legacy loads the whole table
 # anew at every change of any rule, and so refills every bucket and restarts every
@@ -116,4 +116,24 @@ tap_note "$n packets, $most at most"
 tap_ok $? "no more than the rate"
 [ "$n" -gt 2 ]
 tap_ok $? "a bucket fills again"
+
+# A packet stays on the CPU that sent it: the first of ours, then the last.
+cpus=$(taskset -pc $$ | sed 's/.*: //')
+first=${cpus%%[,-]*} last=${cpus##*[,-]}
+if [ "$DUT" = bpf ] && [ "$HOOK" = xdp ]; then
+	tap_refused "xdp: cpu, the stack may run on another" dut -A FORWARD -m cpu --cpu 0
+else
+	rules <<-EOF
+		-p udp -m cpu --cpu $first
+		-p udp -m cpu ! --cpu $first
+		-p udp -m cpu --cpu $last -m udp --dport 11 -j DROP
+		-p udp -m cpu --cpu 4095
+	EOF
+	for cpu in "$first" "$last"; do
+		taskset -pc "$cpu" $$ >/dev/null
+		agree "cpu $cpu" < <(burst 4 10; burst 3 11)
+	done
+	[ "$first" = "$last" ] || got "cpu: half of the packets came by the first" 1 7
+	got "cpu: those of the last are dropped" 3 $(((first == last) * 3 + 3))
+fi
 tap_done
