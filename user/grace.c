@@ -9,6 +9,8 @@
  * stands in for it), so that a task which runs on a CPU runs there when whatever program
  * was under way on it has ended; those that begin later see what the task has written. To
  * have run on every CPU takes 0.1 ms on two. On a realtime kernel they can be preempted.
+ * Where others want the CPU too, a task that comes waits for its turn, some ms, and so does
+ * one that was let go first and is no more: so it goes first until its instance is closed.
  *
  * LOCAL_OUT's netfilter programs can be preempted anywhere. Those of hooks netfilter and
  * hybrid claim a row of the scratch in any case, since they interrupt one another, and their
@@ -88,10 +90,35 @@ static bool cpus_online(char *list, size_t size)
 	return true;
 }
 
+/* The policy to go back to, -1: the task has its own. */
+static int policy_was = -1;
+
+/* Let what has an ordinary priority wait; children have one. */
+static void go_first(void)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	int was = sched_getscheduler(0), kind = was & ~SCHED_RESET_ON_FORK;
+
+	if ((kind == SCHED_OTHER || kind == SCHED_BATCH || kind == SCHED_IDLE) &&
+	    !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first))
+		policy_was = was;
+}
+
+/*
+ * cpus_leave() - be again what one was before cpus_visit()
+ * A command ends without it: who goes back waits for a turn at once.
+ */
+void cpus_leave(void)
+{
+	if (policy_was >= 0)
+		sched_setscheduler(0, policy_was, &(struct sched_param){ 0 });
+	policy_was = -1;
+}
+
 /*
  * cpus_visit() - have every program of tc and XDP that is running return
  * One that begins meanwhile sees all that was written before the call. A CPU that comes
- * online after the list was read begins with none.
+ * online after the list was read begins with none. cpus_leave() is for afterwards.
  * Return: false: it is not known, for a CPU is none of this process's (cpusets), or
  * programs can be preempted.
  */
@@ -104,6 +131,7 @@ bool cpus_visit(void)
 
 	if (was && set && access("/sys/kernel/realtime", F_OK) && cpus_online(list, sizeof(list)) &&
 	    !sched_getaffinity(0, CPU_ALLOC_SIZE(nr), was)) {
+		go_first();
 		ok = visit_list(list, set, nr);
 		sched_setaffinity(0, CPU_ALLOC_SIZE(nr), was);
 	}

@@ -216,6 +216,7 @@ void instance_close(struct instance *in)
 {
 	if (!in)
 		return;
+	cpus_leave();
 	generation_close(&in->gen);
 	free(in->snap);
 	free(in);

@@ -336,11 +336,13 @@ void fault_step(void);
  * grace.c: has every program that was running returned?
  * sync_rcu(): wait for it. Return: 0 or -errno.
  * cpus_visit(): tc and XDP programs alone, at once. Return: false: not known
+ * cpus_leave(): the end of what cpus_visit() did to this task's priority
  * programs_return(): the one or the other. Return: 0 or -errno
  * slots_claimed(): slots (bits) that netfilter and hybrid programs may be reading
  */
 int sync_rcu(void);
 bool cpus_visit(void);
+void cpus_leave(void);
 int programs_return(enum fw_mode mode);
 __u32 slots_claimed(const struct img_claims *claims, int nr_cpus);
 

@@ -139,6 +139,7 @@ int main(void)
 	struct said *said = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, said_fd, 0);
 	cpu_set_t before, after;
 	__u32 zero = 0;
+	int policy;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
 		printf("1..0 # SKIP one CPU: no program runs beside this one\n");
@@ -151,9 +152,13 @@ int main(void)
 		die("program");
 
 	sched_getaffinity(0, sizeof(before), &before);
+	policy = sched_getscheduler(0);
 	test_wait(said, cpus_visit, "every CPU was visited");
 	sched_getaffinity(0, sizeof(after), &after);
 	ok(CPU_EQUAL(&before, &after), "and the process may run where it might before");
+	ok(policy || sched_getscheduler(0) != policy, "it does not wait for a turn");
+	cpus_leave();
+	ok(sched_getscheduler(0) == policy, "until it has left");
 	test_wait(said, grace_period, "a grace period was waited for");
 	test_claims();
 	bpf_map_delete_elem(self_fd, &zero);
