@@ -96,6 +96,7 @@ static int read_tier(struct generation *gen)
 		.nr_counters = map->nr_counters,
 		.features = map->features,
 		.ct_max = map->ct_max ?: CT_DEFAULT_ENTRIES,
+		.claims = mode_is_nf(map->mode),
 	};
 	if (!map->abi)		/* being made: loader.c */
 		return 0;

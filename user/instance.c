@@ -234,6 +234,7 @@ static int init_first(struct instance *in, __u32 ct_max, __u32 features, bool ve
 		.nr_counters = 2560,
 		.features = features,
 		.ct_max = ct_max ?: CT_DEFAULT_ENTRIES,
+		.claims = mode_is_nf(in->mode),
 	};
 	struct lower_err lerr;
 	struct iface *ifs = NULL;

@@ -48,6 +48,7 @@
  * @nr_counters: counter slots
  * @features:	IMG_F_PROGRAM bits: parts that the programs hold, with full-size maps
  * @ct_max:	entries of the conntrack map, tc and xdp
+ * @claims:	the programs say which slot they read: hooks netfilter and hybrid
  */
 struct tier {
 	__u32 table_words;
@@ -55,17 +56,19 @@ struct tier {
 	__u32 nr_counters;
 	__u32 features;
 	__u32 ct_max;
+	bool claims;
 };
 
 /*
  * tier_slots() - slots of an image map: as many as keep the small commands of a grace
- * period from waiting for its end, and from visiting all CPUs for it, for some MB
+ * period from waiting for its end, and from visiting all CPUs for it, for some MB. Where
+ * programs claim what they read nobody visits them, and fewer do.
  */
 static inline __u32 tier_slots(const struct tier *t)
 {
 	__u32 words = t->table_words + t->rules_words;
 
-	return words <= 1u << 17 ? 8 : words <= 1u << 18 ? 4 : 2;
+	return words <= 1u << 17 && !t->claims ? 8 : words <= 1u << 18 ? 4 : 2;
 }
 
 /* tier_mask() - what the datapath cuts an index of a slot's words with */
