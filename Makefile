@@ -109,12 +109,16 @@ demo: deps ## client, router, server in namespaces: our rules beside native ipta
 	$(Q)$(MAKE) all
 	$(Q)tools/demo.sh
 
-install: all ## commands into $(DESTDIR)$(sbindir)
+install: all ## commands, systemd unit and manual page below $(DESTDIR)$(prefix)
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(unitdir)
 	install -m 755 $(O)/bpf-iptables $(DESTDIR)$(sbindir)/
 	for n in $(NAMES); do ln -sf bpf-iptables $(DESTDIR)$(sbindir)/$$n; done
 	sed 's,@sbindir@,$(sbindir),' user/bpf-iptables-monitor.service.in \
 		> $(DESTDIR)$(unitdir)/bpf-iptables-monitor.service
+	if command -v rst2man >/dev/null; then \
+		$(MAKE) docs && install -d $(DESTDIR)$(mandir)/man8 && \
+		install -m 644 $(O)/bpf-iptables.8 $(DESTDIR)$(mandir)/man8/; \
+	fi
 
 clean: ## remove $(O)
 	rm -rf $(O)
