@@ -57,6 +57,15 @@ static void copy_active(const struct generation *from, struct generation *to)
 	__atomic_store_n(&to->map->active, 0, __ATOMIC_RELEASE);
 }
 
+/* Let go of all that is pinned of generation @number. */
+static void unpin(const struct instance *in, int number)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/g%d", in->dir, number) < (int)sizeof(path))
+		pins_remove(path);
+}
+
 /*
  * instance_grow() - move the instance to a generation of at least tier @need
  * What was counted until the links moved is carried over before the point of no return,
@@ -68,7 +77,6 @@ int instance_grow(struct instance *in, const struct tier *need)
 	struct generation old = in->gen, new;
 	struct tier t = old.tier;
 	struct iface *ifs = NULL;
-	char path[PATH_MAX];
 	size_t n = 0;
 	int err;
 
@@ -105,15 +113,13 @@ int instance_grow(struct instance *in, const struct tier *need)
 	fault_step();
 	if (!err) {
 		in->gen = new;
-		if (snprintf(path, sizeof(path), "%s/g%d", in->dir, old.number) < (int)sizeof(path))
-			pins_remove(path);
+		unpin(in, old.number);
 		generation_close(&old);
 		new.map->others = false;
 	} else {
 		/* Links that stay with @new are instance_recover()'s, who sees its pins. */
-		if (!attach_all(in, &old, ifs, n, false) &&
-		    snprintf(path, sizeof(path), "%s/g%d", in->dir, new.number) < (int)sizeof(path))
-			pins_remove(path);
+		if (!attach_all(in, &old, ifs, n, false))
+			unpin(in, new.number);
 		generation_close(&new);
 	}
 	free(ifs);
@@ -153,13 +159,10 @@ int instance_recover(struct instance *in)
 	}
 	rewinddir(d);
 	while (!err && (de = readdir(d))) {
-		char path[PATH_MAX];
 		int number;
 
-		if (sscanf(de->d_name, "g%d", &number) != 1 || number == in->gen.number ||
-		    snprintf(path, sizeof(path), "%s/%s", in->dir, de->d_name) >= (int)sizeof(path))
-			continue;
-		pins_remove(path);
+		if (sscanf(de->d_name, "g%d", &number) == 1 && number != in->gen.number)
+			unpin(in, number);
 	}
 	closedir(d);
 	if (!err)

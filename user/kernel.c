@@ -69,6 +69,14 @@ static bool has_name(const char *name)
 	return names && memmem(names, len, whole, n + 2);
 }
 
+/* has_name(), looked up once. @known: 0 not yet, 1 it has, -1 it has not */
+static bool has_name_kept(const char *name, int *known)
+{
+	if (!*known)
+		*known = has_name(name) ? 1 : -1;
+	return *known > 0;
+}
+
 static bool has_btf(void)
 {
 	return has_name("task_struct");
@@ -86,29 +94,23 @@ static bool has_xdp_load(void)
 
 bool kernel_has_kern_ctx(void)
 {
-	static int known = -1;
+	static int known;
 
-	if (known < 0)
-		known = has_name("bpf_cast_to_kern_ctx");
-	return known;
+	return has_name_kept("bpf_cast_to_kern_ctx", &known);
 }
 
 bool kernel_has_skip_neigh(void)
 {
-	static int known = -1;
+	static int known;
 
-	if (known < 0)
-		known = has_name("BPF_FIB_LOOKUP_SKIP_NEIGH");
-	return known;
+	return has_name_kept("BPF_FIB_LOOKUP_SKIP_NEIGH", &known);
 }
 
 bool kernel_has_fib_src(void)
 {
-	static int known = -1;
+	static int known;
 
-	if (known < 0)
-		known = has_name("BPF_FIB_LOOKUP_SRC");
-	return known;
+	return has_name_kept("BPF_FIB_LOOKUP_SRC", &known);
 }
 
 /* tcx, with which our programs can be told from others', and what a driver takes (6.3). */
