@@ -126,7 +126,6 @@ leftovers() {
 	done
 }
 
-# shellcheck disable=SC2317 # called through busywait
 gone() {
 	! kill -0 "$1" 2>/dev/null
 }

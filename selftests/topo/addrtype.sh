@@ -61,7 +61,6 @@ both_ip route add prohibit 10.42.0.0/16
 both_ip route add throw 10.43.0.0/16
 both_ip route add local 10.44.0.0/16 dev lo tos 0x10 table local
 both_ip route add broadcast 10.45.0.0/16 dev eth0 table local
-# shellcheck disable=SC2119
 both_restore < <(rules)
 tap_ok $? "ruleset goes in"
 

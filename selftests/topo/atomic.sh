@@ -52,11 +52,8 @@ kill_series() {
 	tap_ok $? "$name: steps there were, and at last it ran through (exit $rc, $((n - 2)) kills)"
 }
 
-# shellcheck disable=SC2317 # called through kill_series
 restore_same() { fw dut -restore <"$TMP/same"; }
-# shellcheck disable=SC2317
 restore_big() { fw dut -restore <"$TMP/big"; }
-# shellcheck disable=SC2317
 one_rule() { dut -I FORWARD -p udp -m multiport --dports 1,2 -j swap; }
 kill_series "restore" "$TMP/old" restore_same
 kill_series "restore that outgrows" "$TMP/old" restore_big
@@ -77,7 +74,6 @@ fails() {
 	tap_refused "$name fails" "$@"
 	tap_same "$name: nothing changed" "$(cat "$TMP/before")" "$(saved dut)"
 }
-# shellcheck disable=SC2317 # called through fails
 bad_restore() {
 	printf '%s\n' '*filter' ':FORWARD DROP [0:0]' '-A FORWARD -s 1.1.1.1 -j DROP' "$@" | fw dut -restore
 }

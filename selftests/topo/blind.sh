@@ -22,7 +22,6 @@ counted() {
 sees_by() {
 	local a b
 
-	# shellcheck disable=SC2119
 	both_restore <<-END
 		*filter
 		:INPUT ACCEPT [0:0]

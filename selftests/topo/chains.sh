@@ -10,7 +10,6 @@ twin_up wire
 C=10.1.0.2 S=10.2.0.2 R=10.1.0.1
 
 load() {
-	# shellcheck disable=SC2119
 	both_restore || tap_ok 1 "ruleset goes in"
 }
 

@@ -94,7 +94,6 @@ PIN_DIRS+=("$pins")
 ns_exec "$gone" "$BPFIPT-init" --hook "$HOOK"
 tap_check "another namespace has an instance" test -d "$pins"
 ip netns del "$gone"
-# shellcheck disable=SC2317 # called through busywait
 pruned() {
 	in_ns "$BPFIPT-clean" && [ ! -d "$pins" ]
 }

@@ -126,7 +126,7 @@ one_by_one() {
 
 	while read -r line; do send_both <<<"$line"; done
 }
-asked() { saved "$1" | counters_of FORWARD 1 | cut -d' ' -f1; }
+asked() { packets_of "$1" FORWARD 1; }
 one_by_one < <(syns $C 3001 3001 80; echo "s tcp $S:80 $C:3001 flags=S seq=100"; syns $C 3002 3002 80)
 [ -z "$native" ] || tap_same "dropped, then opened from the other side: two" 1 "$(asked ref)"
 case $HOOK in

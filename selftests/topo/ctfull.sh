@@ -146,7 +146,7 @@ fillers() {
 }
 # new_packets WORLD - that the rule for NEW has counted
 new_packets() {
-	fw "$1" -save -c -t filter | counters_of FORWARD 2 | cut -d' ' -f1
+	packets_of "$1" FORWARD 2
 }
 # stack_counts NS FILE KIND NAME - what that stack has counted
 stack_counts() {
@@ -158,7 +158,6 @@ stack_counts() {
 reached() { stack_counts "$1.s" snmp Ip InAddrErrors; }
 # again WORLD - SYNs that the client has repeated, when that took longer than a second
 again() { stack_counts "$1.c" netstat TcpExt TCPSynRetrans; }
-# shellcheck disable=SC2317 # called through busywait
 lets_in() { collect "$1" && [ "$(tell new)" = yes ]; }
 
 # full_table WORLD - the whole story there
@@ -175,7 +174,6 @@ full_table() {
 	talks "$w: before" 5
 
 	flood_start 60 "$w" -p $RATE
-	# shellcheck disable=SC2317
 	is_full() { [ "$(full "$w")" -gt $((ROOM / 2)) ]; }
 	tap_check "$w: a flood fills the table" busywait 30 is_full
 	talks "$w: during the flood the connection goes on" 10
@@ -198,7 +196,6 @@ full_table() {
 	tap_check "$w: behind the flood new connections are let in" busywait 120 lets_in "$w"
 	echo "# $w: after $((SECONDS - was)) s"
 
-	# shellcheck disable=SC2317
 	quiet() { collect "$w" && [ "$(entries "$w")" = 1 ]; }
 	tap_check "$w: nobody but the first connection is left" busywait 120 quiet
 	fillers handshake $((ROOM + SPARE)) >"$TMP/fill"

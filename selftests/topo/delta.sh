@@ -81,7 +81,6 @@ fi
 	done
 	echo COMMIT
 } >"$TMP/base"
-# shellcheck disable=SC2119
 both_restore <"$TMP/base" || tap_ok 1 "the base goes in"
 step "the base" true
 tap_ok "$(($(delivered s) == 0 || $(delivered c) == 0))" "control: packets come through"
@@ -120,7 +119,6 @@ many() {
 }
 step "more than a delta holds" many
 [ "$DUT" != bpf ] || tap_ok "$(($(delta) >= 60))" "all was compiled again: $(delta) positions are a delta"
-# shellcheck disable=SC2119
 step "the base again" both_restore <"$TMP/base"
 [ "$DUT" != bpf ] || tap_same "compiled whole" 0 "$(delta)"
 tap_done

@@ -34,10 +34,7 @@ spread() {
 
 # count N - packets of FORWARD's Nth rule in the device under test
 count() {
-	local n
-
-	n=$(saved dut | counters_of FORWARD "$1")
-	echo "${n%% *}"
+	packets_of dut FORWARD "$1"
 }
 
 rules <<-'END'

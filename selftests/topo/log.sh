@@ -58,7 +58,6 @@ same_log() {
 		COMMIT
 	END
 } >"$TMP/wanted"
-# shellcheck disable=SC2119
 both_restore <"$TMP/wanted"
 tap_ok $? "ruleset goes in"
 
@@ -141,7 +140,6 @@ for n in range(int(sys.argv[1])):
 	t.sendto(b"y" * int(sys.argv[2]), ("10.2.0.2", 9))
 '
 send() { ns_exec "${NS[$1.r]}" python3 -c "$sender" "$2" "$3"; }
-# shellcheck disable=SC2119
 reset_rules
 both -A OUTPUT -p udp -j LOG --log-prefix "${ID}b " --log-uid
 dut_log >"$TMP/rest"
@@ -152,7 +150,6 @@ tap_same "as many as were sent" 2 "$(ref_lines "${ID}b" | grep -c "UID=[0-9]* GI
 tap_same "nothing is read twice" "" "$(dut_log)"
 
 # NFLOG: groups, prefix, size; packets as pcap; a full ring is counted
-# shellcheck disable=SC2119
 reset_rules
 both -A OUTPUT -p udp -m udp --sport 4444 -j NFLOG --nflog-group 7 --nflog-prefix "seven: " --nflog-size 24 --nflog-threshold 3
 both -A OUTPUT -p udp -m udp --sport 4445 -j NFLOG --nflog-group 8
@@ -172,14 +169,12 @@ tap_ok $? "a full ring: $n read, $lost lost, 2000 sent"
 
 # -f follows, and is the only one that does
 ns_spawn "${NS[dut.r]}" "$BPFIPT" log -f -t >"$TMP/follow"
-# shellcheck disable=SC2317
 has_lock() { grep -q " $SPAWNED " /proc/locks; }
 busywait 10 has_lock
 tap_ok $? "-f has the lock"	# looked at, not asked for: who asks may be the one who gets it
 dut_log 2>&1 | grep -q 'another .* is reading'
 tap_ok $? "a second reader is told so"
 send dut 1 10
-# shellcheck disable=SC2317
 two_lines() { [ "$(grep -c '^\[ *[0-9]*\.[0-9]*\] .*SPT=\|^\[.*INCOMPLETE' "$TMP/follow")" -eq 2 ]; }
 busywait 10 two_lines
 tap_ok $? "-f shows what comes"

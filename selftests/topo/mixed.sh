@@ -98,7 +98,6 @@ packets() {
 note_counters() {
 	fw dut -save -c -t filter >"$TMP/saved"
 }
-# shellcheck disable=SC2317 # called through busywait
 more_than() {
 	note_counters
 	[ "$(packets FORWARD 1)" -gt "$1" ]
@@ -122,7 +121,6 @@ under_flood() {
 	"$@"
 	rc=$?
 	flood_stop
-	# shellcheck disable=SC2317
 	quiet() { came=$(taken); pause 2; [ "$(taken)" = "$came" ]; }
 	busywait 20 quiet
 	came=$((came - before))

@@ -29,7 +29,6 @@ END
 # under the same lock as the commands of `dut', or they change the ruleset at the same time
 XTABLES_LOCKFILE=$TMP/lock.dut ns_spawn "${NS[dut.r]}" "$BPFIPT" monitor >"$TMP/monitor.out" 2>&1
 MONITOR=$SPAWNED
-# shellcheck disable=SC2317 # called through tap_check
 settled() {
 	kill -0 "$MONITOR" 2>/dev/null
 }
@@ -49,7 +48,6 @@ pair() {
 	done
 }
 # covered IFACE - status lists it with a program in each direction
-# shellcheck disable=SC2317 # called through busywait
 covered() {
 	ns_exec "${NS[dut.r]}" "$BPFIPT" status 2>/dev/null |
 		grep "^interface $1: .*egress" | grep -q "ingress\|xdp"

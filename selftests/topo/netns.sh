@@ -15,7 +15,6 @@ A=10.1.0.2 B=10.2.0.2
 in_ns() {
 	ns_exec "$R" "$@"
 }
-# shellcheck disable=SC2317 # called through tap_check and tap_refused
 reaches() {
 	world_inject dut <(echo "c udp $A:1 $B:$1") "$TMP/rx" && grep -q '^1 s' "$TMP/rx"
 }
@@ -78,7 +77,6 @@ print("socket", flush=True)
 time.sleep(600)' "$TMP/go" >"$TMP/said"
 busywait 20 grep -q there "$TMP/said"
 ip netns del "$N"
-# shellcheck disable=SC2317 # called through busywait
 reaped() {
 	in_ns "$BPFIPT-init" --hook "$HOOK" >/dev/null 2>&1
 	[ ! -e "$pins" ]

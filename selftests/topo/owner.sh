@@ -58,7 +58,6 @@ rules() {
 }
 both_ip link set eth0 group 0x11
 both_ip link set eth1 group 0x21
-# shellcheck disable=SC2119
 both_restore < <(rules)
 tap_ok $? "ruleset goes in"
 
@@ -82,10 +81,8 @@ for w in ref dut; do
 	ns_exec "${NS[$w.r]}" python3 -c "$sender" >"$TMP/$w.sender" 2>&1
 done
 same_counters "users and groups of UDP senders"
-n=$(saved dut | counters_of OUTPUT 2)
-tap_same "of these, uid 1234 sent" 6 "${n%% *}"
-n=$(saved dut | counters_of OUTPUT 9)
-tap_same "gid 5001 among the supplementary groups" 3 "${n%% *}"
+tap_same "of these, uid 1234 sent" 6 "$(packets_of dut OUTPUT 2)"
+tap_same "gid 5001 among the supplementary groups" 3 "$(packets_of dut OUTPUT 9)"
 
 # Packets that no process sends, and a listener's SYN-ACK. How many ACKs there are beside
 # these is TCP's affair: they are not compared.
@@ -97,7 +94,6 @@ tap_same "gid 5001 among the supplementary groups" 3 "${n%% *}"
 	owners -p tcp -m tcp --sport 8080 --tcp-flags ALL ACK
 	echo COMMIT
 } >"$TMP/wanted"
-# shellcheck disable=SC2119
 both_restore <"$TMP/wanted"
 listener='import os, socket, sys, time
 os.setresgid(4321, 4321, 4321); os.setresuid(1234, 1234, 1234)
@@ -126,7 +122,6 @@ except OSError:
 '
 for w in ref dut; do
 	ns_spawn "${NS[$w.r]}" python3 -c "$listener" >"$TMP/$w.listener" 2>&1
-	# shellcheck disable=SC2317
 	ready() { grep -q ready "$TMP/$w.listener"; }
 	busywait 10 ready
 	ns_exec "${NS[$w.s]}" python3 -c "$client" >"$TMP/$w.client" 2>&1
@@ -138,10 +133,8 @@ tap_same "echo replies, a RST, a SYN-ACK" "$(few ref)" "$(few dut)"
 tap_same "all of them have a socket; only the SYN-ACK has a user" "2 1 1 1 0 0" \
 	"$(few dut | awk '/-m owner --(socket-exists|uid-owner 1234)$/ { print substr($1, 2) + 0 }' | sort -r | tr '\n' ' ' | sed 's/ $//')"
 last=$(saved dut | grep -c -- '-A OUTPUT')
-n=$(saved dut | counters_of OUTPUT $((last - 4)))
-[ "${n%% *}" -ge 1 ]
+[ "$(packets_of dut OUTPUT $((last - 4)))" -ge 1 ]
 tap_ok $? "the ACK of a FIN that came after close() has none"
-# shellcheck disable=SC2119
 both_restore < <(rules)
 
 agree_and "devgroup and physdev, forwarded and received" s 2 <<END
@@ -162,16 +155,13 @@ END
 	echo '-A INPUT -p tcp -m tcp --dport 22 -j REJECT --reject-with tcp-reset'
 	echo COMMIT
 } >"$TMP/wanted"
-# shellcheck disable=SC2119
 both_restore <"$TMP/wanted"
 agree "who sends the answers of REJECT" <<END
 o udp 10.2.0.1:1 10.2.0.2:2
 o tcp 10.2.0.1:1 10.2.0.2:2 flags=S
 c tcp 10.1.0.2:1 10.1.0.1:22 flags=S
 END
-n=$(saved dut | counters_of OUTPUT 1)
-tap_same "root sent two of the five" 2 "${n%% *}"
-# shellcheck disable=SC2119
+tap_same "root sent two of the five" 2 "$(packets_of dut OUTPUT 1)"
 both_restore < <(rules)
 both_ip link set eth0 group 0x66
 both_ip link set eth1 group 0x22
@@ -192,7 +182,6 @@ if [ "$DUT" = bpf ] && [ "$HOOK" = tc ] && [ "$REF" = legacy ] && unshare -Un tr
 	PIDS+=("$other")
 	defer kill "$other"
 	elsewhere() { nsenter --net="/proc/$other/ns/net" -- "$@" 2>&1; }
-	# shellcheck disable=SC2317 # called through busywait
 	is_elsewhere() { [ "$(elsewhere readlink /proc/self/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
 	busywait 5 is_elsewhere
 	tap_same "uids in another user namespace's" \

@@ -44,7 +44,6 @@ rules() {
 		COMMIT
 	END
 }
-# shellcheck disable=SC2119
 both_restore < <(rules)
 tap_ok $? "ruleset goes in"
 

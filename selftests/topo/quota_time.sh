@@ -13,10 +13,7 @@ twin_up wire
 C=10.1.0.2 S=10.2.0.2
 
 count() {
-	local n
-
-	n=$(saved dut | counters_of FORWARD "$1")
-	echo "${n%% *}"
+	packets_of dut FORWARD "$1"
 }
 
 rules <<-'END'

@@ -132,7 +132,6 @@ python3 "$REPO/selftests/topo/gen.py" "$SEED" "$COUNT" "$TMP/gen" --frames "$FRA
 hits=0 limits=0
 for ((i = 0; i < COUNT; i++)); do
 	bad=$TAP_BAD
-	# shellcheck disable=SC2119
 	if both_restore <"$TMP/gen/$i.rules"; then
 		! grep -q -e '-[mj] \(conn\|CONN\|state\|helper\)' "$TMP/gen/$i.rules" || forget
 		PACE=

@@ -32,9 +32,8 @@ ruleset() {
 for ((i = 1; i <= CHANGES; i++)); do ruleset $((i % 3 + 1)); done >"$TMP/changes"
 
 packets() {
-	fw dut -save -c -t filter | counters_of "$1" 1 | cut -d' ' -f1
+	packets_of dut "$1" 1
 }
-# shellcheck disable=SC2317 # called through busywait
 sending() {
 	[ "$(packets OUTPUT)" -gt 0 ]
 }

@@ -26,10 +26,7 @@ wait_for() {
 }
 
 count() {
-	local n
-
-	n=$(saved dut | counters_of FORWARD "$1")
-	echo "${n%% *}"
+	packets_of dut FORWARD "$1"
 }
 
 # view WORLD LIST - its addresses, TTLs, indices and how many times each has; sorted

@@ -82,7 +82,6 @@ change() {
 	END
 }
 
-# shellcheck disable=SC2119
 both_restore <<END
 *filter
 :INPUT ACCEPT [0:0]

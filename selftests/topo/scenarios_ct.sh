@@ -175,7 +175,6 @@ five() {
 is "few" c 5 < <(five 6000)
 tap_same "$SCENE: five packets on rule 2" "5 190" "$(saved dut | counters_of FORWARD 2)"
 ipt -F FORWARD
-# shellcheck disable=SC2119
 both_restore < <(
 	printf '%s\n' '*filter' ':FORWARD DROP [0:0]' '-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT' \
 		"-A FORWARD -s $S/32 -m conntrack --ctstate NEW -j ACCEPT"
@@ -203,7 +202,7 @@ c udp $C:$PORT 10.9.0.1:33436
 c tcp $C:$PORT $S:33437 ttl=1 flags=SF
 o icmp 10.1.0.1 $C type=11 pay=4500001c00010000401100000a0100020a0200020007000900080000
 END
-tap_same "$SCENE: accepted, dropped" "3 2" "$(saved dut | counters_of OUTPUT 1 | cut -d' ' -f1) $(saved dut | counters_of OUTPUT 2 | cut -d' ' -f1)"
+tap_same "$SCENE: accepted, dropped" "3 2" "$(packets_of dut OUTPUT 1) $(packets_of dut OUTPUT 2)"
 both_ip route del prohibit 10.9.0.0/24
 
 scene "a reply that the stack drops"	# regression: it left the connection as it was
@@ -260,7 +259,7 @@ agree "INVALID on lo, at OUTPUT and at INPUT" <<-END
 END
 for n in INPUT OUTPUT; do
 	for i in 1 2 3; do
-		[ "$(saved ref | counters_of $n $i | cut -d' ' -f1)" -gt 0 ]
+		[ "$(packets_of ref $n $i)" -gt 0 ]
 		tap_ok $? "control: $n's rule $i met some"
 	done
 done

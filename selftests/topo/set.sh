@@ -131,7 +131,6 @@ if [ "$DUT" = bpf ]; then
 	reset_rules
 	both -A FORWARD -m set --match-set ip src -j DROP
 	sets <<<"add ip $C"
-	# shellcheck disable=SC2317 # called through busywait
 	dropped() {
 		world_inject dut <(echo "c udp $C:1 $S:53") "$TMP/rx"
 		! [ -s "$TMP/rx" ]
@@ -150,7 +149,6 @@ if [ "$DUT" = bpf ]; then
 	both -A FORWARD -m set --match-set soon src -j DROP
 	dropped
 	tap_ok $? "an element with a timeout"
-	# shellcheck disable=SC2317 # called through busywait
 	passes() { ! dropped; }
 	busywait 20 passes
 	tap_ok $? "is gone when it is over, with nobody about"

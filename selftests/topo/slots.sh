@@ -33,9 +33,6 @@ sed s/DROP/ACCEPT/ "$TMP/hit" >"$TMP/pass"
 		printf "-A big -s 172.16.%d.%d -p udp --dport %d -j DROP\n", i / 250, i % 250, i + 1 }'
 	echo COMMIT
 } >"$TMP/big"
-packets() {
-	fw dut -save -c -t filter | counters_of FORWARD 1 | cut -d' ' -f1
-}
 # exchange CMD-TO-MISS CMD-TO-HIT - leaves in $wrong what the other rule counted, in $right the one
 exchange() {
 	local i n
@@ -43,10 +40,10 @@ exchange() {
 	wrong=0 right=0
 	for ((i = 0; i < CHANGES; i++)); do
 		eval "$1" || return
-		n=$(packets)
+		n=$(packets_of dut FORWARD 1)
 		wrong=$((wrong + n))
 		eval "$2" || return
-		n=$(packets)
+		n=$(packets_of dut FORWARD 1)
 		right=$((right + (n > 0)))
 	done
 }
@@ -60,8 +57,7 @@ native() {
 }
 flood() {
 	flood_start 120
-	# shellcheck disable=SC2317
-	flowing() { [ "$(packets)" -gt 0 ]; }
+	flowing() { [ "$(packets_of dut FORWARD 1)" -gt 0 ]; }
 	tap_check "packets flow" busywait 20 flowing
 }
 
@@ -93,13 +89,12 @@ done
 # stop - the flood, and wait until its last packet is through
 stop() {
 	flood_stop
-	# shellcheck disable=SC2317
 	quiet() { local was; was=$(native); pause 2; [ "$(native)" = "$was" ]; }
 	busywait 20 quiet
 }
 stop
-n=$(fw dut -save -c -t filter | counters_of work 1 | cut -d' ' -f1)
-all=$(fw dut -save -c -t filter | counters_of FORWARD 2 | cut -d' ' -f1)
+n=$(packets_of dut work 1)
+all=$(packets_of dut FORWARD 2)
 tap_same "-L -Z, $CHANGES times: every packet is listed once" "$all" $((listed + n))
 tap_ok $((all == 0 || listed == 0)) "control: $listed of $all packets came before the last -Z"
 
@@ -116,9 +111,9 @@ done
 fw dut -restore -n <"$TMP/big"
 dut -F big
 dut -X big
-early=$(packets)
+early=$(packets_of dut FORWARD 1)
 stop
-tap_same "edits and a growth lose no packet, and count none twice" "$(native)" "$(packets)"
+tap_same "edits and a growth lose no packet, and count none twice" "$(native)" "$(packets_of dut FORWARD 1)"
 tap_ok $((early == 0)) "control: $early were counted before it was over"
 
 # what earlier images hold is waited for, it does not make the counters' map grow

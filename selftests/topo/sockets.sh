@@ -54,7 +54,6 @@ while True:
 		busywait 20 listening "${NS[$w.$1]}" "$2" || tap_ok 1 "server on $2"
 	done
 }
-# shellcheck disable=SC2317 # called through busywait
 listening() {
 	ns_exec "$1" ss -Htln "sport = :$2" | grep -q .
 }

@@ -139,7 +139,6 @@ in_r strace -f -o "$TMP/trace" -e trace=symlink,symlinkat -e inject=symlink,syml
 	bash -c "echo \$\$ >'$TMP/child'; exec '$BPFIPT-restore'" <"$TMP/big" &
 writer=$!
 PIDS+=("$writer")
-# shellcheck disable=SC2317 # called through busywait
 two_generations() {
 	grep -q 'stopped by SIGSTOP' "$TMP/trace" &&
 		[ "$(find "$pins" -maxdepth 1 -name 'g*' | wc -l)" = 2 ]

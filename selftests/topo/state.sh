@@ -22,10 +22,7 @@ burst() {
 }
 # got TEXT N WANT - packets of FORWARD's Nth rule in the device under test
 got() {
-	local n
-
-	n=$(saved dut | counters_of FORWARD "$2")
-	tap_same "$1" "$3" "${n%% *}"
+	tap_same "$1" "$3" "$(packets_of dut FORWARD "$2")"
 }
 
 {
@@ -108,8 +105,7 @@ for ((i = 0; i < 2 || $(date +%s%N) - t0 < 3000000000; i++)); do
 	world_inject dut <(burst 4 10) "$TMP/rx"
 	t2=$(date +%s%N)
 done
-n=$(saved dut | counters_of FORWARD 1)
-n=${n%% *}
+n=$(packets_of dut FORWARD 1)
 most=$((2 + 5 * (t2 - t0) / 1000000000 + 1))
 tap_note "$n packets, $most at most"
 [ "$n" -le "$most" ]

@@ -71,7 +71,6 @@ both_refuse() {
 }
 
 # both_restore [OPTION...] < rules
-# shellcheck disable=SC2120 # options are rare
 both_restore() {
 	local a b
 
@@ -92,12 +91,10 @@ rules() {
 		sed '/^$/d; s/^/-A FORWARD /'
 		echo COMMIT
 	} >"$TMP/wanted"
-	# shellcheck disable=SC2119
 	both_restore <"$TMP/wanted"
 }
 
 # reset_rules - both worlds to the state of a fresh namespace
-# shellcheck disable=SC2119
 reset_rules() {
 	both_restore <<-END
 		*filter
@@ -120,6 +117,11 @@ saved() {
 		else
 			cat
 		fi
+}
+
+# packets_of WORLD CHAIN N - of the Nth rule of CHAIN
+packets_of() {
+	saved "$1" | counters_of "$2" "$3" | cut -d' ' -f1
 }
 
 # same_counters TEXT - every rule's and policy's packets and bytes
