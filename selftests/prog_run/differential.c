@@ -17,7 +17,6 @@
  * ../shared/classbench) are rulesets of the run too.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "opts.h"
 #include "pair.h"
 
 #define KSFT_SKIP	4
@@ -35,7 +35,7 @@
 
 struct opts {
 	__u64 seed;
-	unsigned long pairs;
+	unsigned int pairs;
 	unsigned int rules;
 	const char *hook;
 	bool one;
@@ -218,43 +218,21 @@ static int one_mode(struct lab *lab, const char *me, const struct opts *o, enum 
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "pairs", required_argument, NULL, 'p' },
-		{ "rules", required_argument, NULL, 'r' },
-		{ "hook", required_argument, NULL, 'h' },
-		{ "one", no_argument, NULL, '1' },
-		{ NULL, 0, NULL, 0 },
-	};
 	static const struct { const char *name; enum fw_mode mode; } modes[] = {
 		{ "tc", MODE_TC }, { "xdp", MODE_XDP },
 	};
 	struct opts o = { .seed = 1, .pairs = 60000, .rules = 10000 };
+	const struct opt_row rows[] = {
+		{ "seed", .seed = &o.seed }, { "pairs", .number = &o.pairs },
+		{ "rules", .number = &o.rules }, { "hook", .word = &o.hook },
+		{ "one", .flag = &o.one }, {},
+	};
 	struct lab lab;
 	int c, err, n = 0, failed = 0;
 	size_t i;
 
-	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			o.seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'p':
-			o.pairs = strtoul(optarg, NULL, 0);
-			break;
-		case 'r':
-			o.rules = strtoul(optarg, NULL, 0);
-			break;
-		case 'h':
-			o.hook = optarg;
-			break;
-		case '1':
-			o.one = true;
-			break;
-		default:
-			return 2;
-		}
-	}
+	if (!opts_read(argc, argv, rows))
+		return 2;
 	setlinebuf(stdout);
 	err = geteuid() ? -EPERM : lab_enter(&lab);
 	if (err) {

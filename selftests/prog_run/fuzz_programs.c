@@ -18,7 +18,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 
+#include "opts.h"
 #include "pair.h"
 #include "../../user/compile.h"
 #include "../../user/image.h"
@@ -361,37 +361,18 @@ out:
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "frames", required_argument, NULL, 'f' },
-		{ "images", required_argument, NULL, 'i' },
-		{ "hook", required_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	unsigned int nr_frames = 2000, nr_images = 400;
 	const char *hook = NULL;
 	static struct bench b;
 	__u64 seed = 1;
-	int c, err;
+	const struct opt_row rows[] = {
+		{ "seed", .seed = &seed }, { "frames", .number = &nr_frames },
+		{ "images", .number = &nr_images }, { "hook", .word = &hook }, {},
+	};
+	int err;
 
-	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'f':
-			nr_frames = strtoul(optarg, NULL, 0);
-			break;
-		case 'i':
-			nr_images = strtoul(optarg, NULL, 0);
-			break;
-		case 'h':
-			hook = optarg;
-			break;
-		default:
-			return 2;
-		}
-	}
+	if (!opts_read(argc, argv, rows))
+		return 2;
 	setlinebuf(stdout);
 	err = geteuid() ? -EPERM : lab_enter(&b.lab);
 	if (err) {

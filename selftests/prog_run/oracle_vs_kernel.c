@@ -18,7 +18,6 @@
  * Ruleset i of a run has seed S + i.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +28,7 @@
 #include <bpf/libbpf.h>
 
 #include "../../progs/abi/counters.h"
+#include "opts.h"
 #include "pair.h"
 #include "counts.h"
 #include "kernel_table.h"
@@ -347,39 +347,17 @@ static unsigned int one_subject(const char *me, const struct opts *o, int *n)
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "rulesets", required_argument, NULL, 'n' },
-		{ "packets", required_argument, NULL, 'p' },
-		{ "rules", required_argument, NULL, 'r' },
-		{ "subject", required_argument, NULL, 'S' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct opts o = { .seed = 1, .rulesets = 60, .packets = 400, .rules = 200 };
+	const struct opt_row rows[] = {
+		{ "seed", .seed = &o.seed }, { "rulesets", .number = &o.rulesets },
+		{ "packets", .number = &o.packets }, { "rules", .number = &o.rules },
+		{ "subject", .word = &o.subject }, {},
+	};
 	unsigned int i, failed = 0;
-	int c, n = 0;
+	int n = 0;
 
-	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			o.seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'n':
-			o.rulesets = strtoul(optarg, NULL, 0);
-			break;
-		case 'p':
-			o.packets = strtoul(optarg, NULL, 0);
-			break;
-		case 'r':
-			o.rules = strtoul(optarg, NULL, 0);
-			break;
-		case 'S':
-			o.subject = optarg;
-			break;
-		default:
-			return 2;
-		}
-	}
+	if (!opts_read(argc, argv, rows))
+		return 2;
 	setlinebuf(stdout);
 	if (geteuid()) {
 		printf("ok 1 - oracle against the kernel # SKIP needs root\n1..1\n");

@@ -6,7 +6,6 @@
  * interface: the route lookup in the program then finds the lab's routes.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <bpf/bpf.h>
 
 #include "counts.h"
+#include "opts.h"
 #include "pair.h"
 
 #include "../../user/cmd.h"
@@ -287,34 +287,17 @@ void trial_print(const struct trial *t)
 
 bool pair_args(int argc, char **argv, struct pair_args *a)
 {
-	static const struct option longopts[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "rulesets", required_argument, NULL, 'n' },
-		{ "hook", required_argument, NULL, 'h' },
-		{ "one", no_argument, NULL, '1' },
-		{ NULL, 0, NULL, 0 },
+	bool one = false;
+	const struct opt_row rows[] = {
+		{ "seed", .seed = &a->seed }, { "rulesets", .number = &a->rulesets },
+		{ "hook", .word = &a->hook }, { "one", .flag = &one }, {},
 	};
-	int c;
 
 	a->me = argv[0];
-	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			a->seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'n':
-			a->rulesets = strtoul(optarg, NULL, 0);
-			break;
-		case 'h':
-			a->hook = optarg;
-			break;
-		case '1':
-			a->rulesets = 1;
-			break;
-		default:
-			return false;
-		}
-	}
+	if (!opts_read(argc, argv, rows))
+		return false;
+	if (one)
+		a->rulesets = 1;
 	return true;
 }
 
@@ -325,7 +308,7 @@ int pair_rulesets(const struct pair_args *a, enum fw_mode mode, __u32 features,
 
 	if (err)
 		return err;
-	for (unsigned long i = 0; i < a->rulesets && !bad; i++) {
+	for (unsigned int i = 0; i < a->rulesets && !bad; i++) {
 		err = one(run, a->seed + i);
 		bad += err != 0;
 		if (err)

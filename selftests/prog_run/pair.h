@@ -57,7 +57,7 @@ struct sums {
 struct pair_args {
 	const char *me;
 	const char *hook;
-	unsigned long rulesets;
+	unsigned int rulesets;
 	__u64 seed;
 };
 
