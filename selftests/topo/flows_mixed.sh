@@ -23,25 +23,13 @@ TURNS=${TURNS:-8}
 CHANGES=${CHANGES:-24}
 flood_templates 2 4096
 
-# filler N - prefixes and ranges that overlap, and match nothing of the flood
-filler() {
-	awk -v n="$1" 'BEGIN {
-		srand(1)
-		for (i = 0; i < n; i++) {
-			at = int(rand() * 9000)
-			printf "-A work -s 172.16.%d.0/%d -d 10.2.0.%d/%d -p udp -m udp --sport %d:65535 --dport %d:%d -j ACCEPT\n",
-				int(rand() * 64), 18 + int(rand() * 7), int(rand() * 8), 29 + int(rand() * 4),
-				1024 + int(rand() * 60000), at, at + int(rand() * 400)
-		}
-	}'
-}
 work() {
 	printf '%s\n' '*filter' ':work -'
 	"$@"
 	echo COMMIT
 }
-work_a() { echo '-A work -p udp -m udp --dport 1001 -j DROP'; filler 800; }
-work_b() { filler "$1"; echo '-A work -p udp -m udp --dport 1002 -j DROP'; }
+work_a() { echo '-A work -p udp -m udp --dport 1001 -j DROP'; many_shapes 800 work; }
+work_b() { many_shapes "$1" work; echo '-A work -p udp -m udp --dport 1002 -j DROP'; }
 work work_a >"$TMP/a"
 work work_b 800 >"$TMP/b"
 work work_b 880 >"$TMP/c"

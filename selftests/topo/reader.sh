@@ -21,12 +21,14 @@ twin_up wire
 R=${NS[dut.r]}
 PINS=$(ns_pins "$R")
 
-# ruleset N - of other length than the others'
+many_shapes 800 work >"$TMP/filler"
+# ruleset N - of other length than the others', and one that verdicts are kept for
 ruleset() {
 	printf '%s\n' '*filter' ':work -' "-A work -j begin$1"
 	for ((s = 0; s < SEARCHES + $1; s++)); do
 		echo "-A work -m string --algo bm --string x$s-"
 	done
+	cat "$TMP/filler"
 	printf '%s\n' "-A work -j end$1" '-A work -j DROP' COMMIT
 }
 for ((i = 1; i <= CHANGES; i++)); do ruleset $((i % 3 + 1)); done >"$TMP/changes"
@@ -99,6 +101,7 @@ ip -n "$R" link set lo up
 under_packets change
 tap_ok $? "$CHANGES rulesets in a row"
 tap_check "while packets are judged: $judged" test "$judged" -gt 0
+tap_check "with the table of flows" test -e "$PINS/current/map-flows"
 tap_same "each ruleset ends as many as it began" 0 "$mixed"
 under_packets blindly
 tap_ok $? "the same, blindly"

@@ -27,6 +27,20 @@ INJECT=${INJECT:-}
 FORWARD=
 [ "$HOOK" != xdp-forward ] || { HOOK=xdp FORWARD=1; }
 
+# many_shapes N CHAIN - rules with prefixes and ranges that overlap, and match nothing that the
+# tests send: for an image of so many, 800, verdicts are kept (user/flows.c)
+many_shapes() {
+	awk -v n="$1" -v chain="$2" 'BEGIN {
+		srand(1)
+		for (i = 0; i < n; i++) {
+			at = int(rand() * 9000)
+			printf "-A %s -s 172.16.%d.0/%d -d 10.2.0.%d/%d -p udp -m udp --sport %d:65535 --dport %d:%d -j ACCEPT\n",
+				chain, int(rand() * 64), 18 + int(rand() * 7), int(rand() * 8), 29 + int(rand() * 4),
+				1024 + int(rand() * 60000), at, at + int(rand() * 400)
+		}
+	}'
+}
+
 # fw WORLD CMD-SUFFIX ARGS... - iptables, -save or -restore of that world's firewall
 fw() {
 	local world=$1 suffix=$2 kind
