@@ -57,7 +57,7 @@ static int map_info(int fd, struct bpf_map_info *info)
 
 static size_t page_size(void)
 {
-	return sysconf(_SC_PAGESIZE);
+	return getpagesize();
 }
 
 static void unmap(struct part *part)

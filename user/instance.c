@@ -73,7 +73,7 @@ static int current_generation(const struct instance *in)
 	char *end;
 	int number;
 
-	if (snprintf(path, sizeof(path), "%s/current", in->dir) >= (int)sizeof(path))
+	if (pins_path(path, sizeof(path), "%s/current", in->dir))
 		return -ENAMETOOLONG;
 	if (readlink(path, target, sizeof(target) - 1) < 0)
 		return -errno;
