@@ -42,14 +42,14 @@ static __always_inline __u32 search(const struct img *im, __u32 rows, __u32 lo, 
 static __always_inline __u32 hash_class(const struct img *im, const struct img_lookup *lk,
 					__u32 key, __u32 *row)
 {
-	__u32 shift = lk->shift, tab = lk->tab, set, seed, at;
+	__u32 slots = lk->mult, tab = lk->tab, set, seed, at;
 	const struct img_range *r;
 
 	if (key - lk->base > lk->n)
 		return lk->buckets;
-	set = hash_seed(key, shift);
+	set = hash_seed(key, slots);
 	seed = img_word(im, tab + (set >> 2)) >> (set & 3) * 8 & 0xff;
-	at = tab + hash_rows(shift) + (hash_slot(key, seed, shift) << (lk->row & 31));
+	at = tab + hash_rows(slots) + (hash_slot(key, seed, slots) << (lk->row & 31));
 	r = img_record(im, at);
 	if (r->first != key || !r->class)
 		return lk->buckets;

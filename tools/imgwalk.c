@@ -42,9 +42,9 @@ bool imgwalk_bit(const __u32 *word, __u32 root, __u32 pos)
 const struct img_hash_row *imgwalk_row(const __u32 *word, const struct img_lookup *lk, __u32 key)
 {
 	const __u8 *seed = (const void *)(word + lk->tab);
-	__u32 slot = hash_slot(key, seed[hash_seed(key, lk->shift)], lk->shift);
+	__u32 slot = hash_slot(key, seed[hash_seed(key, lk->mult)], lk->mult);
 	const struct img_hash_row *row =
-		(const void *)(word + lk->tab + hash_rows(lk->shift) + (slot << lk->row));
+		(const void *)(word + lk->tab + hash_rows(lk->mult) + (slot << lk->row));
 
 	return row->class && row->first == key ? row : NULL;
 }

@@ -128,11 +128,11 @@ void keyclass_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *
 
 /*
  * hash_place() - seeds under which no two of @key[n] have one slot (hash.c)
- * @seed:	hash_slots(@shift) / 4 of them, zero
+ * @seed:	@slots / HASH_SET of them, zero
  * @slot:	per key
  * Return: false: there are none, or no memory.
  */
-bool hash_place(const __u32 *key, __u32 n, __u32 shift, __u8 *seed, __u32 *slot);
+bool hash_place(const __u32 *key, __u32 n, __u32 slots, __u8 *seed, __u32 *slot);
 
 #define LEADERS_SEEN	64	/* first positions of an entry, among which some may decide alone */
 

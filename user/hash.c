@@ -27,13 +27,13 @@ static bool test_and_set(__u64 *taken, __u32 slot)
 }
 
 /* Slots under @seed for @key[@index[0..n)], if all are free: taken then. */
-static bool try_seed(const __u32 *key, const __u32 *index, __u32 n, __u32 seed, __u32 shift,
+static bool try_seed(const __u32 *key, const __u32 *index, __u32 n, __u32 seed, __u32 slots,
 		     __u64 *taken, __u32 *slot)
 {
 	__u32 i;
 
 	for (i = 0; i < n; i++) {
-		slot[index[i]] = hash_slot(key[index[i]], seed, shift);
+		slot[index[i]] = hash_slot(key[index[i]], seed, slots);
 		if (test_and_set(taken, slot[index[i]]))
 			break;
 	}
@@ -45,18 +45,19 @@ static bool try_seed(const __u32 *key, const __u32 *index, __u32 n, __u32 seed, 
 }
 
 /* @start[s]..@start[s + 1]: the keys of set s in @index. Return: false: some set is too big. */
-static bool make_sets(const __u32 *key, __u32 n, __u32 shift, __u32 sets, __u32 *start,
-		      __u32 *index)
+static bool make_sets(const __u32 *key, __u32 n, __u32 slots, __u32 *start, __u32 *index)
 {
+	__u32 sets = slots / HASH_SET;
+
 	for (__u32 i = 0; i < n; i++)
-		start[hash_seed(key[i], shift) + 1]++;
+		start[hash_seed(key[i], slots) + 1]++;
 	for (__u32 s = 0; s < sets; s++) {
 		if (start[s + 1] > SET_MOST)
 			return false;
 		start[s + 1] += start[s];
 	}
 	for (__u32 i = n; i--; )
-		index[--start[hash_seed(key[i], shift) + 1]] = i;
+		index[--start[hash_seed(key[i], slots) + 1]] = i;
 	/* now start[s + 1] is where set s begins */
 	for (__u32 s = 0; s < sets; s++)
 		start[s] = start[s + 1];
@@ -64,13 +65,13 @@ static bool make_sets(const __u32 *key, __u32 n, __u32 shift, __u32 sets, __u32 
 	return true;
 }
 
-bool hash_place(const __u32 *key, __u32 n, __u32 shift, __u8 *seed, __u32 *slot)
+bool hash_place(const __u32 *key, __u32 n, __u32 slots, __u8 *seed, __u32 *slot)
 {
-	__u32 slots = hash_slots(shift), sets = slots / 4;
+	__u32 sets = slots / HASH_SET;
 	__u32 *start = calloc(sets + 1, sizeof(*start));
 	__u32 *index = malloc((n + 1) * sizeof(*index));
 	__u64 *taken = calloc(slots / 64 + 1, sizeof(*taken));
-	bool good = start && index && taken && make_sets(key, n, shift, sets, start, index);
+	bool good = start && index && taken && make_sets(key, n, slots, start, index);
 
 	for (__u32 size = SET_MOST; good && size; size--) {
 		for (__u32 s = 0; good && s < sets; s++) {
@@ -78,7 +79,7 @@ bool hash_place(const __u32 *key, __u32 n, __u32 shift, __u8 *seed, __u32 *slot)
 
 			if (start[s + 1] - start[s] != size)
 				continue;
-			while (k < SEEDS && !try_seed(key, index + start[s], size, k, shift, taken, slot))
+			while (k < SEEDS && !try_seed(key, index + start[s], size, k, slots, taken, slot))
 				k++;
 			good = k < SEEDS;
 			seed[s] = k;

@@ -42,7 +42,7 @@ static __u64 mask_at(const __u32 *word, __u32 at)
 
 static __u32 rows_of(const struct img_lookup *lk)
 {
-	return lk->method == LOOKUP_HASH ? hash_slots(lk->shift) : lk->n;
+	return lk->method == LOOKUP_HASH ? lk->mult : lk->n;
 }
 
 /* Row @i of a lookup that is not DIRECT. */
@@ -51,7 +51,7 @@ static const struct img_range *row_of(const __u32 *word, const struct img_lookup
 	__u32 at = lk->tab;
 
 	if (lk->method == LOOKUP_HASH)
-		return (const void *)(word + at + hash_rows(lk->shift) + (i << lk->row));
+		return (const void *)(word + at + hash_rows(lk->mult) + (i << lk->row));
 	if (lk->method == LOOKUP_TOP)
 		at += top_rows(lk->buckets);
 	return (const struct img_range *)(word + at) + i;

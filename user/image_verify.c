@@ -207,11 +207,11 @@ static bool hash_row_ok(struct check *c, const struct img_lookup *lk,
 static bool hash_ok(struct check *c, const struct img_lookup *lk, bool first)
 {
 	const __u8 *seed = (const void *)(c->word + lk->tab);
-	__u32 slots = hash_slots(lk->shift), rows = lk->tab + hash_rows(lk->shift);
+	__u32 slots = lk->mult, rows = lk->tab + hash_rows(slots);
 
-	if (lk->shift < 8 || lk->shift > 28 || lk->vector != VECTOR_CLASS ||
+	if (slots % HASH_SLOTS || lk->vector != VECTOR_CLASS ||
 	    (lk->row != HASH_NARROW && lk->row != HASH_WIDE) ||
-	    !inside(c, lk->tab, hash_rows(lk->shift) + ((__u64)slots << lk->row), 1) ||
+	    !inside(c, lk->tab, hash_rows(slots) + ((__u64)slots << lk->row), 1) ||
 	    !entry_ok(c, lk->buckets, first))
 		return false;
 	for (__u32 i = 0; i < slots; i++) {
@@ -219,7 +219,7 @@ static bool hash_ok(struct check *c, const struct img_lookup *lk, bool first)
 		__u32 key = row->first;
 
 		if (row->class &&
-		    (hash_slot(key, seed[hash_seed(key, lk->shift)], lk->shift) != i ||
+		    (hash_slot(key, seed[hash_seed(key, slots)], slots) != i ||
 		     key - lk->base > lk->n || !hash_row_ok(c, lk, row, first)))
 			return false;
 	}

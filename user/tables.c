@@ -18,7 +18,8 @@ static const __u32 key_max[NR_KEYS] = KEY_MAX_TABLE;
 #define DIRECT_SMALL	2048	/* a table indexed by the key that is always worth it */
 #define TOP_FROM	16	/* rows from which on buckets pay */
 #define HASH_FROM	2	/* values from which on a hash does */
-#define HASH_LOAD	80	/* per cent of its slots in use, at most */
+#define HASH_LOAD	90	/* per cent of its slots in use, with which mostly there are seeds */
+#define HASH_TRIES	3	/* tables, each a quarter and some larger than the one before */
 #define NONE		0xffffffffu
 
 static void direct_emit(const struct keyclass *kc, struct imgbuf *b, struct img_lookup *lk)
@@ -98,9 +99,9 @@ static bool hash_fill(const struct keyclass *kc, __u32 rest, __u32 n, struct img
 		key[m] = kc->first[i];
 		class[m++] = kc->class[i] + 1;
 	}
-	good = good && hash_place(key, m, lk->shift, (__u8 *)to, slot);
+	good = good && hash_place(key, m, lk->mult, (__u8 *)to, slot);
 	for (__u32 i = 0; good && i < m; i++) {
-		struct img_range *row = (void *)(to + hash_rows(lk->shift) + (slot[i] << lk->row));
+		struct img_range *row = (void *)(to + hash_rows(lk->mult) + (slot[i] << lk->row));
 
 		*row = (struct img_range){ key[i], class[i] };
 	}
@@ -114,18 +115,17 @@ static bool hash_fill(const struct keyclass *kc, __u32 rest, __u32 n, struct img
 static bool hash_emit(const struct keyclass *kc, bool wide, struct imgbuf *b,
 		      struct img_lookup *lk)
 {
-	__u32 rest, n = hash_values(kc, &rest), bits = 4, low = 0, high = kc->nr - 1;
+	__u32 rest, n = hash_values(kc, &rest), low = 0, high = kc->nr - 1, classes = lk->mult;
+	__u64 slots = 100ull * n / HASH_LOAD;
 	size_t before = b->n;
 
 	if (n < HASH_FROM)
 		return false;
-	while ((1ull << bits) * HASH_LOAD < 100ull * n)
-		bits++;
 	lk->row = wide ? HASH_WIDE : HASH_NARROW;
-	for (__u32 most = bits + 2; bits < most; bits++) {
+	for (int i = 0; i < HASH_TRIES; i++, slots += slots / 4 + HASH_SLOTS) {
 		b->n = before;
-		lk->shift = 32 - bits;
-		lk->tab = imgbuf_alloc(b, hash_rows(lk->shift) + (1u << (bits + lk->row)), LINE);
+		lk->mult = (slots / HASH_SLOTS + 1) * HASH_SLOTS;
+		lk->tab = imgbuf_alloc(b, hash_rows(lk->mult) + (lk->mult << lk->row), LINE);
 		if (b->failed || hash_fill(kc, rest, n, b, lk)) {
 			lk->method = LOOKUP_HASH;
 			while (kc->class[low] == rest)
@@ -139,7 +139,8 @@ static bool hash_emit(const struct keyclass *kc, bool wide, struct imgbuf *b,
 		}
 	}
 	b->n = before;
-	lk->row = lk->shift = 0;
+	lk->row = 0;
+	lk->mult = classes;
 	return false;
 }
 
@@ -175,10 +176,10 @@ void keyclass_emit(const struct keyclass *kc, bool alone, bool wide, struct imgb
 static void hash_set_entries(struct img_lookup *lk, struct imgbuf *b, const __u32 *entry,
 			     const struct img_few_pos *one)
 {
-	__u32 *rows = imgbuf_at(b, lk->tab + hash_rows(lk->shift));
+	__u32 *rows = imgbuf_at(b, lk->tab + hash_rows(lk->mult));
 
 	lk->buckets = entry[lk->buckets];
-	for (__u32 i = 0; rows && i < hash_slots(lk->shift); i++) {
+	for (__u32 i = 0; rows && i < lk->mult; i++) {
 		struct img_hash_row *row = (void *)(rows + (i << lk->row));
 		__u32 class = row->class;
 

@@ -77,7 +77,7 @@
 #include "packet.h"
 
 #define IMG_MAGIC	0x49465042u	/* "BPFI" */
-#define IMG_ABI		8u
+#define IMG_ABI		9u
 
 /* Hard limits: beyond them a rule is refused, never dropped. */
 #define IMG_MAX_POSITIONS	(64 * 64 * 64)

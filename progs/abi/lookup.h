@@ -82,13 +82,13 @@ struct img_term {
  * @method:	LOOKUP_*
  * @tab:	word offset of the method's table
  * @n:		DIRECT: entries (keys >= n use entry n - 1). RANGE: boundaries
- * @mult:	acc = acc * mult + class
+ * @mult:	acc = acc * mult + class; HASH, which is its vector's only lookup: slots
  * @vector:	0: more lookups of this vector follow; else word offset of its
  *		table: entry = word[vector + acc], then acc = 0; or VECTOR_CLASS: the
  *		only lookup of its vector, class = entry.
  *		With nr_positions > 0 there is at least one vector
  *
- * @base, @shift, @buckets: TOP and HASH; @row: HASH, words of a row as a power of two
+ * @base, @buckets: TOP and HASH; @shift: TOP; @row: HASH, words of a row as a power of two
  *
  * LOOKUP_DIRECT: class = word[tab + key].
  * LOOKUP_RANGE:  struct img_range[n], @first ascending, the first one 0; the class
@@ -98,8 +98,8 @@ struct img_term {
  *		  min((key - base) >> shift, buckets - 1), and a key of bucket b finds
  *		  its row in [top[b], top[b + 1]], inclusive. There are about as many
  *		  buckets as rows, so that the search is a step or two however many.
- * LOOKUP_HASH:	  a byte of seed for each four slots, then at hash_rows() a row for each slot,
- *		  struct img_range or struct img_hash_row: keys with a class of their own,
+ * LOOKUP_HASH:	  a byte of seed for each HASH_SET slots, then at hash_rows() a row for each
+ *		  slot, struct img_range or struct img_hash_row: keys with a class of their own,
  *		  from @base to @base + @n, each in the one slot that its seed tells, hash_slot().
  *		  @class 0: a free slot. All other keys are of class @buckets. Only with
  *		  VECTOR_CLASS, whose classes are never 0.
@@ -150,28 +150,39 @@ struct img_hash_row {
 #define HASH_NARROW	1	/* img_lookup.row: struct img_range */
 #define HASH_WIDE	3	/* struct img_hash_row */
 
-/* Slots of a HASH lookup's table: 16 or more. */
-static inline __u32 hash_slots(__u32 shift)
+/*
+ * A HASH lookup's table has HASH_SLOTS slots or a multiple. Not a power of two: it is full
+ * to nine tenths, whatever the number of keys. With more slots for one seed, 256 seeds
+ * would be too few for that.
+ */
+#define HASH_SLOTS	16u
+#define HASH_SET	2u	/* slots for one seed */
+
+/* Word of the rows of @slots, relative to the table's: behind the seeds, on a cache line. */
+static inline __u32 hash_rows(__u32 slots)
 {
-	return 1u << ((32 - shift) & 31);
+	return (slots / HASH_SET / 4 + 15) & ~15u;
 }
 
-/* Word of a HASH lookup's rows, relative to its @tab: behind the seeds, on a cache line. */
-static inline __u32 hash_rows(__u32 shift)
+/* A key's place among @n, one of 2^32 functions. Neighbours among keys are none here. */
+static inline __u32 hash_of(__u32 key, __u32 function, __u32 n)
 {
-	return (hash_slots(shift) / 16 + 15) & ~15u;
+	__u32 h = key * 0x85ebca6bu;
+
+	h ^= h >> 15;
+	return (__u64)((h ^ function) * 0x9e3779b1u) * n >> 32;
 }
 
-/* Number of the seed that a key of a HASH lookup goes by. */
-static inline __u32 hash_seed(__u32 key, __u32 shift)
+/* Number of the seed that a key goes by. */
+static inline __u32 hash_seed(__u32 key, __u32 slots)
 {
-	return key * 0x85ebca6bu >> ((shift + 2) & 31);
+	return hash_of(key, 0, slots / HASH_SET);
 }
 
 /* Its slot: each seed is another function, of which one leaves all keys apart. */
-static inline __u32 hash_slot(__u32 key, __u32 seed, __u32 shift)
+static inline __u32 hash_slot(__u32 key, __u32 seed, __u32 slots)
 {
-	return key * (0x9e3779b1u + seed * 0x7feb352eu) >> (shift & 31);
+	return hash_of(key, (seed + 1) * 0x7feb352du, slots);
 }
 
 /* Word of a TOP lookup's rows, relative to its @tab. */

@@ -271,38 +271,60 @@ static const struct img_lookup *first_lookup(void)
 	return (const void *)(img.word + ((const struct img_hdr *)img.word)->part[PART_BASE].lookups);
 }
 
-/* @n sources dropped, the i-th one i * @step; the last also with a port. */
-static bool blacklist(struct bench *b, __u32 n, __u32 step)
+/* @n sources dropped, no two of them neighbours, not 0; the last one's rule wants a port. */
+static bool blacklist(struct bench *b, const __u32 *source, __u32 n)
 {
 	struct product *p = NULL;
 	bool good;
 
 	bench_init(b);
-	for (__u32 i = 1; i <= n; i++) {
+	for (__u32 i = 0; i < n; i++) {
 		p = bench_rule(b, b->rs.chains[0], ACT_DROP, NULL, false, 1)->prod;
-		product_range(p, KEY_SADDR, i * step, i * step);
+		product_range(p, KEY_SADDR, source[i], source[i]);
 	}
 	product_range(p, KEY_DPORT, 80, 80);
 	good = !build(b, NULL);
-	for (__u32 i = 1; i <= n && good; i++)
-		good = WALKS(HOOK_INPUT, i * step, i < n ? i : 80, IMGWALK_DROP, RULE(i - 1));
-	return good && WALKS(HOOK_INPUT, n * step, 81, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
+	for (__u32 i = 0; i < n && good; i++)
+		good = WALKS(HOOK_INPUT, source[i], i < n - 1 ? i : 80, IMGWALK_DROP, RULE(i));
+	return good && WALKS(HOOK_INPUT, source[n - 1], 81, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
 	       WALKS(HOOK_INPUT, 0, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
-	       WALKS(HOOK_INPUT, n * step + 1, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
-	       WALKS(HOOK_INPUT, step + 1, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
+	       WALKS(HOOK_INPUT, source[n - 1] + 1, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
+	       WALKS(HOOK_INPUT, source[0] + 1, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT)) &&
 	       WALKS(HOOK_INPUT, ~0u, 80, IMGWALK_ACCEPT, SLOT_POLICY(HOOK_INPUT));
+}
+
+/* At @n sources, every @step-th address: is the table as full as HASH_LOAD wants it (tables.c)? */
+static bool blacklist_fills(__u32 n, __u32 step)
+{
+	__u32 *source = malloc(n * sizeof(*source));
+	const struct img_lookup *lk;
+	struct bench b;
+	bool good;
+
+	for (__u32 i = 0; i < n; i++)
+		source[i] = (i + 1) * step;
+	good = blacklist(&b, source, n);
+	lk = first_lookup();
+	good = good && lk->method == LOOKUP_HASH && lk->vector == VECTOR_CLASS &&
+	       lk->mult <= n * 10 / 9 + HASH_SLOTS;
+	image_free(&img);
+	bench_free(&b);
+	free(source);
+	return good;
 }
 
 static void test_blacklist(void)
 {
+	__u32 source[100], n = 0;
 	struct bench b;
 
-	ok(blacklist(&b, 1000, 60013) && first_lookup()->method == LOOKUP_HASH &&
-	   first_lookup()->vector == VECTOR_CLASS, "sources to be dropped are hashed");
-	image_free(&img);
-	bench_free(&b);
-	/* 0xa5cb9243 * 0x85ebca6b == 1: the i-th source's hash_seed() is that of i */
-	ok(blacklist(&b, 100, 0xa5cb9243) && first_lookup()->method == LOOKUP_TOP,
+	ok(blacklist_fills(1000, 60013) && blacklist_fills(1030, 8) &&
+	   blacklist_fills(2000, 256) && blacklist_fills(1300, 1 << 20),
+	   "sources to be dropped are hashed, the table nearly full");
+	for (__u32 addr = 2; n < 100; addr += 2)
+		if (!hash_of(addr, 0, 1024))
+			source[n++] = addr;
+	ok(blacklist(&b, source, n) && first_lookup()->method == LOOKUP_TOP,
 	   "sources of one seed are searched instead");
 	image_free(&img);
 	bench_free(&b);
