@@ -9,6 +9,8 @@
 #ifndef BPFIPT_CT_TCP_SEG_BPF_H
 #define BPFIPT_CT_TCP_SEG_BPF_H
 
+#include "parse.bpf.h"
+
 #define TH_FIN	0x01
 #define TH_SYN	0x02
 #define TH_RST	0x04
@@ -24,7 +26,6 @@
 #define TCPOPT_SACK_PERM	4
 #define TCPOPT_SACK		5
 #define TCP_MAX_SCALE		14
-#define TCP_MAX_OPTS		40
 
 /* What a segment is by its flags: RST before SYN before FIN before ACK. */
 enum ct_tcp_class {
@@ -82,7 +83,7 @@ static __always_inline int ct_tcp_flags_valid(__u8 flags)
 static __always_inline int ct_tcp_option(struct ct_scratch *sc)
 {
 	struct ct_seg *s = &sc->seg;
-	__u32 pos = s->opt_pos & 63, kind, size, i;
+	__u32 pos = s->opt_pos & (TCP_OPTS_ROOM - 1), kind, size, i;
 
 	if (pos >= s->opt_len)
 		return 1;
@@ -142,11 +143,11 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 		return -1;
 	s = &sc->seg;
 	len = pkt->l4_len;
-	h = len < 20 ? NULL : ct_bytes(ctx, pkt->l4_off, sc->buf, 20);
+	h = len < TCP_HLEN ? NULL : ct_bytes(ctx, pkt->l4_off, sc->buf, TCP_HLEN);
 	if (!h)
 		return -1;
 	doff = (h[12] >> 4) * 4;
-	if (doff < 20 || doff > len)
+	if (doff < TCP_HLEN || doff > len)
 		return -1;
 	s->tcpflags = h[13];
 	if (!ct_tcp_flags_valid(s->tcpflags))
@@ -162,16 +163,17 @@ __noinline int ct_tcp_read(fw_ctx_t *ctx, struct fw_pkt *pkt)
 	s->scale = 0;
 	s->opt_flags = 0;
 	s->payload_off = doff;
-	opts = doff - 20;
+	opts = doff - TCP_HLEN;
 	s->has_opts = opts != 0;
 	/* Timestamps alone, as most segments have: NOP NOP 8 10. */
-	h = opts == 12 ? ct_bytes(ctx, pkt->l4_off + 20, sc->buf, 12) : NULL;
+	h = opts == 12 ? ct_bytes(ctx, pkt->l4_off + TCP_HLEN, sc->buf, 12) : NULL;
 	if (opts && (!h || *(const __u32 *)h != bpf_htonl(0x0101080a))) {
-		if (opts > TCP_MAX_OPTS || fw_load_some(ctx, pkt->l4_off + 20, sc->buf, opts, 64))
+		if (opts > TCP_OPTS || fw_load_some(ctx, pkt->l4_off + TCP_HLEN, sc->buf, opts,
+						     TCP_OPTS_ROOM))
 			return -1;
 		s->opt_pos = 0;
 		s->opt_len = opts;
-		bpf_loop(TCP_MAX_OPTS, ct_tcp_option_cb, NULL, 0);
+		bpf_loop(TCP_OPTS, ct_tcp_option_cb, NULL, 0);
 	}
 	return ct_csum_ok(ctx, pkt, len, IPPROTO_TCP, check) ? 0 : -1;
 }

@@ -21,8 +21,6 @@ enum {
 	LATE_DOOMED,	/* match, and hotdrop once the rule has had its say */
 };
 
-#define TCP_HLEN	20
-#define TCP_OPTS	40	/* bytes of options, at most */
 #define SCTP_HLEN	12
 #define DCCP_HLEN	12
 #define DCCP_ACKS	0x378	/* ACK, DATAACK, CLOSEREQ, CLOSE, SYNC, SYNCACK */
@@ -73,7 +71,8 @@ static __noinline int tcp_options(struct fw *fw)
 	if (len < TCP_HLEN || len > pkt->l4_len)
 		return -1;
 	len -= TCP_HLEN;
-	if (len && fw_load_some(fw->ctx, pkt->l4_off + TCP_HLEN, fw->w->text, len, 64))
+	if (len && fw_load_some(fw->ctx, pkt->l4_off + TCP_HLEN, fw->w->text, len,
+				TCP_OPTS_ROOM))
 		return -1;
 	return len;
 }

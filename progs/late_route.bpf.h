@@ -57,7 +57,7 @@ struct sec_path {
 
 #pragma clang attribute pop
 
-static __always_inline const struct dst_entry *route_of(const struct fw *fw)
+static __always_inline const struct dst_entry *packet_dst(const struct fw *fw)
 {
 	const struct sk_buff *skb = fw->ctx->skb;
 
@@ -67,7 +67,7 @@ static __always_inline const struct dst_entry *route_of(const struct fw *fw)
 /* LATE_REALM; @d: word of struct late_realm */
 static __always_inline int late_realm(struct fw *fw, __u32 d)
 {
-	const struct dst_entry *dst = route_of(fw);
+	const struct dst_entry *dst = packet_dst(fw);
 	struct img im = fw_img(fw);
 	__u32 realm = 0;
 
@@ -137,7 +137,7 @@ static __noinline int late_policy(struct fw *fw, __u32 d)
 	if (flags & LATE_POLICY_IN)
 		sp = SKB_EXT(fw->ctx->skb, SKB_EXT_SEC_PATH);
 	else if (bpf_core_field_exists(dst->xfrm))
-		dst = route_of(fw);
+		dst = packet_dst(fw);
 	p->sp = (__u64)sp;
 	p->left = sp ? BPF_CORE_READ(sp, len) : 0;
 	p->dst = (__u64)dst;

@@ -2,9 +2,9 @@
 /*
  * log.bpf.h - the targets LOG and NFLOG: a record for `bpf-iptables log'
  *
- * Built in a per-CPU buffer (as many of them as scratch rows) and copied into the ring, which needs its length only at
- * that moment. When the ring is full the record is lost, and counted as such; the
- * packet goes on either way.
+ * Built in a per-CPU buffer (as many of them as scratch rows) and copied into the ring,
+ * which needs its length only at that moment. When the ring is full the record is lost,
+ * and counted as such; the packet goes on either way.
  */
 #ifndef BPFIPT_LOG_BPF_H
 #define BPFIPT_LOG_BPF_H

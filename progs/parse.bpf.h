@@ -15,13 +15,16 @@
 #include "fw.bpf.h"
 
 #define IP_OFFSET_MASK	0x1fff
+#define TCP_HLEN	20	/* without options */
+#define TCP_OPTS	40	/* bytes of options, at most */
+#define TCP_OPTS_ROOM	64	/* to read them into: a power of two */
 
 /* Fixed header length of a transport protocol, 0 when the filter reads none. */
 static __always_inline __u32 l4_fixed(__u8 proto)
 {
 	switch (proto) {
 	case IPPROTO_TCP:
-		return 20;
+		return TCP_HLEN;
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_ICMP:

@@ -36,7 +36,6 @@ static __always_inline int tcpmss(fw_ctx_t *ctx, __u32 mss)
 
 #define MSS_HEADERS	40	/* of IP and TCP, in an MTU */
 #define MSS_DEFAULT	536	/* RFC 1122, 4.2.2.6 */
-#define TCP_MAX_HLEN	60
 #define TCP_CSUM_AT	16
 #define IP_LEN_AT	2
 #define IP_MF		0x2000
@@ -135,7 +134,7 @@ static __always_inline int mss_insert(struct fw *fw, __u32 hlen, __u32 mss)
 		return -1;
 	barrier_var(others);
 	if (others && bpf_skb_store_bytes(skb, l4 + TCP_HLEN + TCPOLEN_MSS, fw->w->text,
-					  ((others - 1) & 63) + 1, 0))
+					  ((others - 1) & (TCP_OPTS_ROOM - 1)) + 1, 0))
 		return -1;
 	if (bpf_skb_store_bytes(skb, l4 + TCP_HLEN, &option, sizeof(option), 0) ||
 	    bpf_l4_csum_replace(skb, csum_at, bpf_htons(pkt->l4_len),
@@ -177,17 +176,16 @@ __noinline int tcpmss(fw_ctx_t *ctx, __u32 mss)
 	struct mss_walk o = { .mss = MSS_NONE };
 	struct fw_pkt *pkt;
 	__u32 hlen, mtu;
-	__u8 doff = 0;
 	struct fw fw;
+	int opts;
 
 	if (!(features & IMG_F_TCPMSS) || !ctx || fw_open(&fw, ctx))
 		return -1;
 	pkt = &fw.w->pkt;
-	if (fw_load(ctx, pkt->l4_off + 12, &doff, 1))
+	opts = tcp_options(&fw);
+	if (opts < 0)
 		return -1;
-	hlen = (doff >> 4) * 4;
-	if (hlen < TCP_HLEN || hlen > pkt->l4_len)
-		return -1;
+	hlen = TCP_HLEN + opts;
 	if (mss == MSS_CLAMP) {
 		mtu = path_mtu(&fw);
 		if (mtu <= MSS_HEADERS)
@@ -195,12 +193,8 @@ __noinline int tcpmss(fw_ctx_t *ctx, __u32 mss)
 		mss = (mtu - MSS_HEADERS) & 0xffff;
 	}
 	o.opt = fw.w->text;
-	o.len = hlen - TCP_HLEN;
-	if (o.len) {
-		if (fw_load_some(ctx, pkt->l4_off + TCP_HLEN, fw.w->text, o.len, 64))
-			return -1;
-		bpf_loop(TCP_OPTS, mss_step, &o, 0);
-	}
+	o.len = opts;
+	bpf_loop(TCP_OPTS, mss_step, &o, 0);
 	if (o.mss != MSS_NONE) {
 		if (o.mss <= mss)
 			return 0;
@@ -208,7 +202,7 @@ __noinline int tcpmss(fw_ctx_t *ctx, __u32 mss)
 			goto failed;
 		return 0;
 	}
-	if (mss_followed(&fw, hlen) || hlen >= TCP_MAX_HLEN)
+	if (mss_followed(&fw, hlen) || opts >= TCP_OPTS)
 		return 0;
 	if (mss_insert(&fw, hlen, mtu_min(mss, MSS_DEFAULT)))
 		goto failed;
