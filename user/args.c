@@ -135,7 +135,7 @@ static void show_help(struct parse *p)
 {
 	if (!p->xr.matches && p->xr.protocol)
 		xtables_find_match(p->xr.protocol, XTF_TRY_LOAD, &p->xr.matches);
-	if (name_is_verdict(p->cmd->jumpto))
+	if (verdict_by_name(p->cmd->jumpto))
 		xtables_find_target(p->cmd->jumpto, XTF_TRY_LOAD);	/* has help, and no more */
 	print_help();
 	xt_help(&p->xr);

@@ -94,7 +94,7 @@ static bool put_rule(struct command *cmd, struct chain *c, struct rule *r,
 /* Not found: the words differ, see the header comment. */
 static bool no_such_rule(const struct command *cmd, struct edit_error *why)
 {
-	bool standard = !*cmd->jumpto || (!cmd->blobs.target && name_is_verdict(cmd->jumpto));
+	bool standard = !*cmd->jumpto || (!cmd->blobs.target && verdict_by_name(cmd->jumpto));
 
 	return refuse(why, ENOENT, standard ? BAD_RULE : NULL);
 }
@@ -275,7 +275,7 @@ bool edit_delete_chain(struct ruleset *rs, const char *chain, bool verbose,
 
 bool edit_new_chain(struct ruleset *rs, const char *chain, struct edit_error *why)
 {
-	if (ruleset_find(rs, chain) || name_is_verdict(chain))
+	if (ruleset_find(rs, chain) || verdict_by_name(chain))
 		return refuse(why, EEXIST, "Chain already exists");
 	if (!ruleset_add_chain(rs, chain))
 		return refuse(why, ENOMEM, NULL);
@@ -286,7 +286,7 @@ static bool rename_chain(struct ruleset *rs, struct command *cmd, struct edit_er
 {
 	struct chain *c;
 
-	if (ruleset_find(rs, cmd->newname) || name_is_verdict(cmd->newname))
+	if (ruleset_find(rs, cmd->newname) || verdict_by_name(cmd->newname))
 		return refuse(why, EEXIST, NULL);
 	c = find(rs, cmd->chain, why);
 	if (!c)

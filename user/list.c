@@ -31,16 +31,7 @@ const char *rule_target_name(const struct rule *r)
 		return "";
 	if (t->u.user.name[0])
 		return t->u.user.name;
-	switch (((const struct xt_standard_target *)t)->verdict) {
-	case -NF_ACCEPT - 1:
-		return "ACCEPT";
-	case -NF_DROP - 1:
-		return "DROP";
-	case -NF_QUEUE - 1:
-		return "QUEUE";
-	default:
-		return "RETURN";
-	}
+	return verdict_name(((const struct xt_standard_target *)t)->verdict);
 }
 
 static void print_head(const struct chain *c, unsigned int format)

@@ -18,11 +18,35 @@
 #include "names.h"
 #include "xt.h"
 
-/** name_is_verdict() - is it one of the targets that every chain may use? */
-bool name_is_verdict(const char *name)
+/* The targets that every chain may use, as struct xt_standard_target has them. */
+static const struct verdict {
+	const char *name;
+	int verdict;
+} verdicts[] = {
+	{ "ACCEPT", -NF_ACCEPT - 1 },
+	{ "DROP",   -NF_DROP - 1 },
+	{ "QUEUE",  -NF_QUEUE - 1 },
+	{ "RETURN", XT_RETURN },
+};
+
+#define NR_VERDICTS	(sizeof(verdicts) / sizeof(verdicts[0]))
+
+/** verdict_by_name() - the verdict that is called @name, NULL: none is */
+const int *verdict_by_name(const char *name)
 {
-	return !strcmp(name, "ACCEPT") || !strcmp(name, "DROP") ||
-	       !strcmp(name, "QUEUE") || !strcmp(name, "RETURN");
+	for (size_t i = 0; i < NR_VERDICTS; i++)
+		if (!strcmp(verdicts[i].name, name))
+			return &verdicts[i].verdict;
+	return NULL;
+}
+
+/** verdict_name() - what a verdict is called, NULL: it is none */
+const char *verdict_name(int verdict)
+{
+	for (size_t i = 0; i < NR_VERDICTS; i++)
+		if (verdicts[i].verdict == verdict)
+			return verdicts[i].name;
+	return NULL;
 }
 
 /**

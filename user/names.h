@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-bool name_is_verdict(const char *name);
+const int *verdict_by_name(const char *name);
+const char *verdict_name(int verdict);
 const char *name_of_proto(unsigned int proto, bool builtin_only);
 
 #endif /* BPFIPT_NAMES_H */

@@ -24,6 +24,7 @@
 
 #include "heap.h"
 #include "named.h"
+#include "names.h"
 #include "ruleset.h"
 
 #define PACK_MAGIC	0x53525046u	/* "FPRS" */
@@ -247,8 +248,7 @@ static bool valid_target(const struct ipt_entry *e, bool no_target, bool jumps)
 		return false;
 	if (no_target || jumps)
 		return !(no_target && jumps);
-	return st->verdict == -NF_ACCEPT - 1 || st->verdict == -NF_DROP - 1 ||
-	       st->verdict == -NF_QUEUE - 1 || st->verdict == XT_RETURN;
+	return verdict_name(st->verdict);
 }
 
 /* Every offset of an entry of @bytes bytes stays inside it. */

@@ -18,27 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "names.h"
 #include "spec.h"
 
 #define STANDARD_SIZE	XT_ALIGN(sizeof(struct xt_standard_target))
-
-static const struct {
-	const char *name;
-	int verdict;
-} verdicts[] = {
-	{ "ACCEPT", -NF_ACCEPT - 1 },
-	{ "DROP",   -NF_DROP - 1 },
-	{ "QUEUE",  -NF_QUEUE - 1 },
-	{ "RETURN", XT_RETURN },
-};
-
-static const int *verdict_of(const char *name)
-{
-	for (size_t i = 0; i < sizeof(verdicts) / sizeof(*verdicts); i++)
-		if (!strcmp(verdicts[i].name, name))
-			return &verdicts[i].verdict;
-	return NULL;
-}
 
 void spec_resolve(struct command *cmd, const struct ruleset *rs)
 {
@@ -56,13 +39,13 @@ void spec_resolve(struct command *cmd, const struct ruleset *rs)
 	}
 	if (cmd->ip.flags & IPT_F_GOTO)
 		xtables_error(PARAMETER_PROBLEM, "goto '%s' is not a chain", name);
-	if (!cmd->blobs.target && !verdict_of(name))
+	if (!cmd->blobs.target && !verdict_by_name(name))
 		xtables_find_target(name, XTF_LOAD_MUST_SUCCEED);
 }
 
 static void standard_target(struct xt_standard_target *st, const char *name)
 {
-	const int *verdict = verdict_of(name);
+	const int *verdict = verdict_by_name(name);
 
 	st->target.u.target_size = STANDARD_SIZE;
 	st->verdict = verdict ? *verdict : 0;
@@ -78,7 +61,7 @@ int spec_rule(const struct command *cmd, const struct ruleset *rs, unsigned int 
 	struct ipt_entry *e;
 	struct rule *r;
 
-	if (!b->target && *cmd->jumpto && !verdict_of(cmd->jumpto)) {
+	if (!b->target && *cmd->jumpto && !verdict_by_name(cmd->jumpto)) {
 		jump = ruleset_find(rs, cmd->jumpto);
 		if (!jump)
 			return -ENOENT;

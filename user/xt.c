@@ -156,7 +156,7 @@ void xt_set_target(struct xt_rule *xr, const char *name)
 	struct xtables_target *t;
 	size_t size;
 
-	if (name_is_verdict(name))
+	if (verdict_by_name(name))
 		return;
 	t = xtables_find_target(name, XTF_TRY_LOAD);
 	xr->target = t;
