@@ -108,6 +108,7 @@ static int run(const struct applet *a, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct applet *a, *word;
+	static char name[32];
 	int status;
 
 	if (argc < 1)
@@ -120,8 +121,10 @@ int main(int argc, char **argv)
 	if (a->main == iptables_main && argc > 1) {
 		word = lookup(words, ROWS(words), argv[1]);
 		if (word) {
+			snprintf(name, sizeof(name), "bpf-iptables: %s", word->name);
 			argc--;
 			argv++;
+			argv[0] = name;		/* as messages begin, getopt's too */
 			a = word;
 		}
 	}

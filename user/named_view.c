@@ -153,7 +153,7 @@ static int find(struct view *v, enum named_kind kind, int argc, char **argv, int
 		const struct named **t)
 {
 	if (argc > max) {
-		fprintf(stderr, "bpf-iptables: %s: bad argument `%s'\n", argv[0], argv[max]);
+		fprintf(stderr, "%s: bad argument `%s'\n", argv[0], argv[max]);
 		return STATUS_PARAMETER;
 	}
 	if (view_open(v))
@@ -166,7 +166,7 @@ static int find(struct view *v, enum named_kind kind, int argc, char **argv, int
 	*t = named_find(v->rs, kind, argv[1]);
 	if (*t)
 		return -1;
-	fprintf(stderr, "bpf-iptables: %s: no rule names `%s'\n", argv[0], argv[1]);
+	fprintf(stderr, "%s: no rule names `%s'\n", argv[0], argv[1]);
 	view_close(v);
 	return STATUS_OTHER;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * netns.c - `-n NAME`: work on another network namespace
+ * netns.c - `-n NAME` or `--netns NAME`: work on another network namespace
  *
  * Unlike `ip netns exec`, only the network namespace changes: the mount
  * namespace stays, and with it /sys/fs/bpf, where instances are pinned.
  *
  * `iptables -n` alone means numeric output, so -n is ours only where iptables
- * would call it an error: first, and followed by a plain word.
+ * would call it an error: first, and followed by a plain word. --netns has no
+ * other meaning.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,12 +27,12 @@ static int enter(const char *name)
 
 	if (strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") ||
 	    snprintf(path, sizeof(path), NETNS_DIR "%s", name) >= (int)sizeof(path)) {
-		fprintf(stderr, "iptables: bad network namespace name `%s'\n", name);
+		fprintf(stderr, "bpf-iptables: bad network namespace name `%s'\n", name);
 		return STATUS_PARAMETER;
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || setns(fd, CLONE_NEWNET)) {
-		fprintf(stderr, "iptables: cannot enter network namespace `%s': %s\n",
+		fprintf(stderr, "bpf-iptables: cannot enter network namespace `%s': %s\n",
 			name, strerror(errno));
 		if (fd >= 0)
 			close(fd);
@@ -60,7 +61,7 @@ int netns_option(int *argc, char **argv, bool file_arg)
 	if (!lng && (*argc < 3 || strcmp(argv[1], "-n")))
 		return 0;
 	if (*argc < 3) {
-		fprintf(stderr, "iptables: --netns needs a name\n");
+		fprintf(stderr, "bpf-iptables: --netns needs a name\n");
 		return STATUS_PARAMETER;
 	}
 	if (!lng && (argv[2][0] == '-' || argv[2][0] == '!' || argv[2][0] == '\0'))
