@@ -161,10 +161,8 @@ static int open_table(const char *path)
 	err = instance_peek(&in);
 	if (err)
 		return err;
-	if (!in) {
-		fprintf(stderr, "bpf-iptables: no firewall in this network namespace\n");
-		return -ENOENT;
-	}
+	if (!in)
+		return instance_none();
 	fd = pins_open("%s/g%d/map-conntrack", in->dir, in->gen.number);
 	if (fd < 0)
 		fprintf(stderr, "bpf-iptables: conntrack: %s\n", strerror(-fd));

@@ -280,7 +280,7 @@ int ct_params_main(char *const words[], int n)
 		if (in)
 			status = obey(in, words, n);
 		else
-			fprintf(stderr, "bpf-iptables: no firewall in this network namespace\n");
+			instance_none();
 	}
 	instance_close(in);
 	close(lock);

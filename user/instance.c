@@ -169,6 +169,12 @@ int instance_peek(struct instance **in)
 	return err;
 }
 
+int instance_none(void)
+{
+	fprintf(stderr, "bpf-iptables: no firewall in this network namespace\n");
+	return -ENOENT;
+}
+
 /* One try of instance_read(). -EAGAIN: a writer was at it. */
 static int read_once(struct instance **in, struct ruleset **rs)
 {

@@ -48,6 +48,9 @@ void instance_close(struct instance *in);
 int instance_peek(struct instance **in);
 int instance_read(struct instance **in, struct ruleset **rs);
 
+/* instance_none() - says that there is none here. Return: -ENOENT. */
+int instance_none(void);
+
 /*
  * instance_load() - the ruleset in force, counters read live
  * With @in == NULL: an empty ruleset with ACCEPT policies.

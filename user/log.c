@@ -195,7 +195,7 @@ static int log_run(struct log_reader *r, bool follow)
 		fd = ring_open(&dir, &id);
 		err = fd < 0 ? fd : 0;
 		if (first && err == -ENOENT)
-			fprintf(stderr, "bpf-iptables: no firewall in this network namespace\n");
+			instance_none();
 		else if (!err && flock(dir, LOCK_EX | LOCK_NB))
 			err = -errno;
 		if (!err)

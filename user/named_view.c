@@ -40,9 +40,8 @@ static int view_open(struct view *v)
 		return err;
 	if (v->in)
 		return 0;
-	fprintf(stderr, "bpf-iptables: no firewall in this network namespace\n");
 	ruleset_free(v->rs);
-	return -ENOENT;
+	return instance_none();
 }
 
 static void view_close(struct view *v)
