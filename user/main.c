@@ -48,7 +48,8 @@ static const struct applet words[] = {
 	{ .name = "init-xdp", .main = init_xdp_main },
 	{ .name = "clean", .main = clean_main, .usage = CLEAN_USAGE, .alone = true },
 	{ .name = "monitor", .main = monitor_main,
-	  .usage = "monitor\nCover interfaces that appear and mirror ipsets that change, until killed.\n",
+	  .usage = "monitor\n"
+	  "Cover interfaces that appear and mirror ipsets that change, until killed.\n",
 	  .alone = true },
 	{ .name = "refresh", .main = refresh_main,
 	  .usage = "refresh\nCover interfaces and mirror ipsets as they are now.\n",

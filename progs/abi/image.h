@@ -161,32 +161,32 @@ struct img_hook {
  * them (user/loader.c): a part that is not loaded is dead code to the verifier. The
  * netfilter programs have parts IMG_F_NATIVE and IMG_F_NF_HOST as well.
  */
-#define IMG_F_CT	0x1u	/* some rule needs conntrack: label every packet */
-#define IMG_F_MARK	0x2u	/* a MARK target precedes a mark match: re-classify */
-#define IMG_F_OIF	0x4u	/* KEY_OIF is used */
-#define IMG_F_MAC	0x8u	/* KEY_MAC is used */
-#define IMG_F_STATE	0x10u	/* limit, statistic, quota: rows of late_state */
-#define IMG_F_REJECT	0x20u	/* REJECT: answers are sent */
-#define IMG_F_CONNLIMIT	0x200u	/* connlimit; implies IMG_F_CTINFO */
-#define IMG_F_CTINFO	0x400u	/* some rule reads or writes the connection's entry */
-#define IMG_F_LOG	0x40u	/* LOG, NFLOG */
-#define IMG_F_PAYLOAD	0x800u	/* u32, string, tcpmss */
-#define IMG_F_SOCKET	0x2000u	/* owner */
-#define IMG_F_ADDRTYPE	0x4000u	/* the routing table is read */
-#define IMG_F_SET	0x1000u	/* set: the mirror of ipsets */
-#define IMG_F_FIB_SRC	0x80000000u /* REJECT with ICMP in FORWARD: Linux 6.7 (user/capability.c) */
-#define IMG_F_NATIVE	0x40000000u /* REJECT, MARK, CONNMARK: the netfilter hook has them done (abi/native.h) */
-#define IMG_F_NF_HOST	0x10000000u /* helper, physdev, realm, policy: the netfilter hook reads them off the packet */
-#define IMG_F_CT_ACCT	0x20000000u /* connbytes: the kernel's table has to count (netfilter hook) */
-#define IMG_F_HASHLIMIT	0x80u
-#define IMG_F_RECENT	0x100u
-#define IMG_F_TIME	0x8000u
-#define IMG_F_RECENT_BIG 0x40000u /* recent --hitcount over RECENT_STAMPS */
-#define IMG_F_DEVGROUP	0x100000u /* devgroup */
-#define IMG_F_TCPMSS	0x200000u /* TCPMSS; not at the netfilter hook */
-#define IMG_F_FORWARD	0x400000u /* no rule's: init --forward (xdp_forward.bpf.h) */
-#define IMG_F_FLOWS	0x20000u /* no rule's: the table of flows is of use (flows.bpf.h) */
-#define IMG_F_LINKED	0x10000u /* no rule's: some img_action.next is set */
+#define IMG_F_CT	0x1u		/* some rule needs conntrack: label every packet */
+#define IMG_F_MARK	0x2u		/* a MARK target precedes a mark match: re-classify */
+#define IMG_F_OIF	0x4u		/* KEY_OIF is used */
+#define IMG_F_MAC	0x8u		/* KEY_MAC is used */
+#define IMG_F_STATE	0x10u		/* limit, statistic, quota: rows of late_state */
+#define IMG_F_REJECT	0x20u		/* REJECT: answers are sent */
+#define IMG_F_LOG	0x40u		/* LOG, NFLOG */
+#define IMG_F_HASHLIMIT	0x80u		/* hashlimit */
+#define IMG_F_RECENT	0x100u		/* recent */
+#define IMG_F_CONNLIMIT	0x200u		/* connlimit; implies IMG_F_CTINFO */
+#define IMG_F_CTINFO	0x400u		/* some rule reads or writes the connection's entry */
+#define IMG_F_PAYLOAD	0x800u		/* u32, string, tcpmss */
+#define IMG_F_SET	0x1000u		/* set: the mirror of ipsets */
+#define IMG_F_SOCKET	0x2000u		/* owner */
+#define IMG_F_ADDRTYPE	0x4000u		/* the routing table is read */
+#define IMG_F_TIME	0x8000u		/* time */
+#define IMG_F_LINKED	0x10000u	/* no rule's: some img_action.next is set */
+#define IMG_F_FLOWS	0x20000u	/* no rule's: the table of flows is of use (flows.bpf.h) */
+#define IMG_F_RECENT_BIG 0x40000u	/* recent --hitcount over RECENT_STAMPS */
+#define IMG_F_DEVGROUP	0x100000u	/* devgroup */
+#define IMG_F_TCPMSS	0x200000u	/* TCPMSS; not at the netfilter hook */
+#define IMG_F_FORWARD	0x400000u	/* no rule's: init --forward (xdp_forward.bpf.h) */
+#define IMG_F_NF_HOST	0x10000000u	/* helper, physdev, realm, policy, off the packet (netfilter) */
+#define IMG_F_CT_ACCT	0x20000000u	/* connbytes: the kernel's table has to count (netfilter) */
+#define IMG_F_NATIVE	0x40000000u	/* REJECT, MARK, CONNMARK at the netfilter hook (abi/native.h) */
+#define IMG_F_FIB_SRC	0x80000000u	/* REJECT with ICMP in FORWARD: Linux 6.7 (user/capability.c) */
 
 #define IMG_F_PROGRAM	(~(IMG_F_MARK | IMG_F_OIF | IMG_F_MAC | IMG_F_FIB_SRC | IMG_F_NATIVE | \
 			   IMG_F_CT_ACCT | IMG_F_NF_HOST | IMG_F_LINKED))
@@ -239,7 +239,7 @@ struct img_hdr {
 	__u32 rules_bytes;
 	__u32 nr_slots;		/* counter slots in use: highest + 1 */
 	__u32 fast[NR_HOOKS];	/* short cut, see FAST_* */
-	__u64 flow_mask[FLOW_WORDS]; /* what its verdicts hang on (abi/flow.h); 0: the table is of no use */
+	__u64 flow_mask[FLOW_WORDS]; /* what verdicts hang on (abi/flow.h); 0: none is kept */
 };
 
 /*
@@ -385,7 +385,8 @@ struct img_late {
 
 _Static_assert(sizeof(struct img_map) == IMG_MAP_BYTES, "img_map");
 _Static_assert(sizeof(struct img_claims) == 64, "img_claims is one cache line");
-_Static_assert(sizeof(struct img_hdr) == 4 * (4 + 4 * NR_HOOKS + 4 * NR_PARTS + 14) + 8 * FLOW_WORDS, "img_hdr");
+_Static_assert(sizeof(struct img_hdr) ==
+	       4 * (4 + 4 * NR_HOOKS + 4 * NR_PARTS + 14) + 8 * FLOW_WORDS, "img_hdr");
 _Static_assert(sizeof(struct img_part) == 16, "img_part");
 _Static_assert(sizeof(struct img_hdr) % 8 == 0, "nodes start on even words");
 _Static_assert(sizeof(struct img_iface) == 20, "img_iface");
