@@ -28,7 +28,7 @@ __u32 imgbuf_alloc(struct imgbuf *b, size_t words, size_t align)
 	if (b->failed)
 		return 0;
 	if (end > b->cap) {
-		size_t cap = b->cap * 2 > end ? b->cap * 2 : end + 1024;
+		size_t cap = b->cap * 2 > end ? b->cap * 2 : end + 4096;
 		__u32 *word = end < INT32_MAX ? realloc(b->word, cap * sizeof(*word)) : NULL;
 
 		if (!word) {
