@@ -79,7 +79,8 @@ bool hash_place(const __u32 *key, __u32 n, __u32 slots, __u8 *seed, __u32 *slot)
 
 			if (start[s + 1] - start[s] != size)
 				continue;
-			while (k < SEEDS && !try_seed(key, index + start[s], size, k, slots, taken, slot))
+			while (k < SEEDS &&
+			       !try_seed(key, index + start[s], size, k, slots, taken, slot))
 				k++;
 			good = k < SEEDS;
 			seed[s] = k;

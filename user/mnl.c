@@ -3,8 +3,9 @@
  * mnl.c - libmnl, loaded when something of it is called for the first time
  *
  * Most commands ask nothing over netlink (ifcache.c), and to have the dynamic linker map
- * and relocate one more library takes 50 us, a twentieth of a command on a few rules. So
- * what <libmnl/libmnl.h> declares is defined here: each function finds its namesake in the
+ * and relocate one more library takes 50 us, a twentieth of a command on a few rules; it
+ * cannot be linked in as libbpf is, for Debian has no archive of it. So what
+ * <libmnl/libmnl.h> declares is defined here: each function finds its namesake in the
  * library, and calls it. iptables itself needs the library (xtables-nft-multi): it is
  * there wherever the extensions are that libxtables loads.
  */
