@@ -80,7 +80,7 @@ void save_rule(const struct chain *c, const struct rule *r, enum save_counters c
 		printf(" -c %llu %llu", packets, bytes);
 	if (rule_target(r)->u.user.name[0])
 		xt_save_target(rule_target(r), ip);
-	else if (!r->no_target)
+	else if (*rule_target_name(r))	/* a chain may be called so */
 		printf(" -%c %s", ip->flags & IPT_F_GOTO ? 'g' : 'j', rule_target_name(r));
 	putchar('\n');
 }

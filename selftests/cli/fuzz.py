@@ -89,10 +89,14 @@ def corpora():
     return texts, lines, rules
 
 
+# of the matches and targets those that are words of bpf-iptables, too (user/main.c)
+OURS = ("conntrack", "hashlimit", "log", "recent")
+
+
 def safe(words):
     """Not what runs another program, names a namespace (ours alone) or waits."""
     words = [w if isinstance(w, str) else w.decode("latin-1") for w in words]
-    if words and words[0] in ("-n", "--numeric"):
+    if words and words[0] in ("-n", "--numeric") + OURS:
         return False
     return not any(w.startswith(("-M", "--mo", "-w", "-W", "--w")) or w == "--m" or "\0" in w for w in words)
 
@@ -230,7 +234,7 @@ def judge(ours, legacy, tool, args, data, base, stats):
         stats["legacy itself fails"] += 1
         return None
     if rc == 2 and b"cannot be enforced by this hook" in err or \
-            (rc and not rc_l and b"bpf-iptables" in err):
+            (rc and not rc_l and b"bpf-iptables" in err) or "-E" in args and b"too long (must" in err:
         stats["refused by name"] += 1
         return None
     if rc != rc_l:
