@@ -209,7 +209,7 @@ static bool hash_ok(struct check *c, const struct img_lookup *lk, bool first)
 	const __u8 *seed = (const void *)(c->word + lk->tab);
 	__u32 slots = lk->mult, rows = lk->tab + hash_rows(slots);
 
-	if (slots % HASH_SLOTS || lk->vector != VECTOR_CLASS ||
+	if (!slots || slots % HASH_SLOTS || lk->vector != VECTOR_CLASS ||
 	    (lk->row != HASH_NARROW && lk->row != HASH_WIDE) ||
 	    !inside(c, lk->tab, hash_rows(slots) + ((__u64)slots << lk->row), 1) ||
 	    !entry_ok(c, lk->buckets, first))
