@@ -73,7 +73,7 @@ static int current_generation(const struct instance *in)
 	char *end;
 	int number;
 
-	if (pins_path(path, sizeof(path), "%s/current", in->dir))
+	if (snprintf(path, sizeof(path), "%s/current", in->dir) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	if (readlink(path, target, sizeof(target) - 1) < 0)
 		return -errno;

@@ -136,7 +136,6 @@ void pins_remove(const char *dir);		/* recursively */
 int pins_mark(const struct instance *in);	/* hooks tc, xdp: for pins_prune() */
 void pins_unlink(const char *path);		/* of a link, which is detached */
 void pins_prune(void);				/* instances of namespaces that are gone */
-int pins_path(char *path, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int pins_open(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* reap.c */

@@ -130,64 +130,6 @@ int pins_root(char *path, size_t len)
 	return snprintf(path, len, "%s" ROOT, fs) >= (int)len ? -ENAMETOOLONG : 0;
 }
 
-/* The digits of @n, and then what is at @end. Return: where they begin. */
-static const char *digits(__u64 n, unsigned int base, char *end)
-{
-	do {
-		*--end = "0123456789abcdef"[n % base];
-		n /= base;
-	} while (n);
-	return end;
-}
-
-/*
- * path_format() - as vsnprintf(), of %s %d %llx alone, and no negative number
- * Many commands format nothing else, and printf() has a page fault for each of its four
- * parts of the C library. Return: 0, -ENAMETOOLONG.
- */
-static int path_format(char *path, size_t len, const char *fmt, va_list ap)
-{
-	char number[24] = "", *end = number + sizeof(number) - 1;
-	size_t at = 0, n;
-
-	for (; *fmt; fmt += n) {
-		const char *word = fmt;
-		size_t chars;
-
-		if (*fmt != '%') {
-			n = strcspn(fmt, "%");
-		} else if (fmt[1] == 's') {
-			word = va_arg(ap, const char *);
-			n = 2;
-		} else if (fmt[1] == 'd') {
-			word = digits(va_arg(ap, int), 10, end);
-			n = 2;
-		} else {
-			word = digits(va_arg(ap, unsigned long long), 16, end);
-			n = strlen("%llx");
-		}
-		chars = word == fmt ? n : strlen(word);
-		if (chars >= len - at)
-			return -ENAMETOOLONG;
-		memcpy(path + at, word, chars);
-		at += chars;
-	}
-	path[at] = '\0';
-	return 0;
-}
-
-/* pins_path() - a path, as pins_open() puts it together */
-int pins_path(char *path, size_t len, const char *fmt, ...)
-{
-	va_list ap;
-	int err;
-
-	va_start(ap, fmt);
-	err = path_format(path, len, fmt, ap);
-	va_end(ap);
-	return err;
-}
-
 static int netns_cookie(__u64 *cookie)
 {
 	socklen_t len = sizeof(*cookie);
@@ -203,7 +145,8 @@ static int netns_cookie(__u64 *cookie)
 
 static int name_dir(char *path, size_t len, const char *root, __u64 cookie)
 {
-	return pins_path(path, len, "%s/ns-%llx", root, (unsigned long long)cookie);
+	return snprintf(path, len, "%s/ns-%llx", root, (unsigned long long)cookie) >= (int)len ?
+	       -ENAMETOOLONG : 0;
 }
 
 /* pins_instance_dir() - the directory of this namespace's instance, made or not */
@@ -285,13 +228,13 @@ int pins_open(const char *fmt, ...)
 {
 	char path[PATH_MAX];
 	va_list ap;
-	int fd, err;
+	int n, fd;
 
 	va_start(ap, fmt);
-	err = path_format(path, sizeof(path), fmt, ap);
+	n = vsnprintf(path, sizeof(path), fmt, ap);
 	va_end(ap);
-	if (err)
-		return err;
+	if (n >= (int)sizeof(path))
+		return -ENAMETOOLONG;
 	fd = bpf_obj_get(path);
 	return fd < 0 ? -errno : fd;
 }
