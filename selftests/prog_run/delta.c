@@ -16,11 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pair.h"
 
-#define KSFT_SKIP	4
 #define ROUNDS		12
 #define PACKETS		250
 #define NEW_RULES	60
@@ -178,54 +176,26 @@ static int one_ruleset(void *arg, __u64 seed)
 	return err;
 }
 
-/* Return: rulesets that differ, -errno to skip */
-static int one_mode(const struct pair_args *a, enum fw_mode mode, struct run *run)
+static int one_mode(const struct pair_args *a, struct lab *lab, enum fw_mode mode,
+		    const char *hook, int n)
 {
-	const char *name = mode == MODE_XDP ? "xdp" : "tc";
-	int bad = pair_rulesets(a, mode, 0, one_ruleset, run, &run->in);
+	struct run run = { .lab = lab };
+	int bad = pair_rulesets(a, mode, 0, one_ruleset, &run, &run.in), failed;
 
-	if (bad < 0)
-		return bad;
-	printf("# %s: %u rulesets, %lu rounds (%u refused), %lu of them with a delta, %lu pairs, "
-	       "%lu rule hits, %lu drops\n", name, run->sum.rulesets, run->rounds,
-	       run->sum.refused, run->deltas, run->sum.pairs, run->sum.hits, run->sum.drops);
-	return bad;
+	if (bad >= 0)
+		printf("# %s: %u rulesets, %lu rounds (%u refused), %lu of them with a delta, %lu pairs, "
+		       "%lu rule hits, %lu drops\n", hook, run.sum.rulesets, run.rounds,
+		       run.sum.refused, run.deltas, run.sum.pairs, run.sum.hits, run.sum.drops);
+	failed = pair_ok(n, !bad, hook,
+			 "edited rulesets and oracle agree on verdicts and counters");
+	return failed + pair_ok(n + 1, run.deltas > run.rounds / 2 &&
+				run.sum.refused < run.rounds / 2 && run.sum.hits > run.sum.pairs / 4,
+				hook, "most rounds have new rules and a delta, and packets hit rules");
 }
 
 int main(int argc, char **argv)
 {
-	static const struct { const char *name; enum fw_mode mode; } modes[] = {
-		{ "tc", MODE_TC }, { "xdp", MODE_XDP },
-	};
 	struct pair_args a = { .rulesets = 4, .seed = 1 };
-	struct lab lab;
-	int c, err, n = 0, failed = 0;
 
-	if (!pair_args(argc, argv, &a))
-		return 2;
-	setlinebuf(stdout);
-	err = geteuid() ? -EPERM : lab_enter(&lab);
-	if (err) {
-		printf("ok 1 - deltas against the oracle # SKIP no lab: %s\n1..1\n", strerror(-err));
-		return KSFT_SKIP;
-	}
-	printf("# seed %llu\n", (unsigned long long)a.seed);
-	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
-		struct run run = { .lab = &lab };
-
-		if (a.hook && strcmp(a.hook, modes[i].name))
-			continue;
-		err = one_mode(&a, modes[i].mode, &run);
-		failed += err != 0;
-		printf("%s %d - %s: edited rulesets and oracle agree on verdicts and counters\n",
-		       err ? "not ok" : "ok", ++n, modes[i].name);
-		c = run.deltas > run.rounds / 2 && run.sum.refused < run.rounds / 2 &&
-		    run.sum.hits > run.sum.pairs / 4;
-		failed += !c;
-		printf("%s %d - %s: most rounds have new rules and a delta, and packets hit rules\n",
-		       c ? "ok" : "not ok", ++n, modes[i].name);
-	}
-	lab_leave(&lab);
-	printf("1..%d\n", n);
-	return failed != 0;
+	return pair_modes(argc, argv, &a, "deltas against the oracle", one_mode);
 }

@@ -26,7 +26,6 @@
 #include "../../user/image.h"
 #include "pair.h"
 
-#define KSFT_SKIP	4
 #define PACKETS		200
 #define TURNS		3
 
@@ -179,53 +178,25 @@ static int one_ruleset(void *arg, __u64 seed)
 	return err;
 }
 
-/* Return: rulesets that differ, -errno to skip */
-static int one_mode(const struct pair_args *a, enum fw_mode mode, struct run *run)
+static int one_mode(const struct pair_args *a, struct lab *lab, enum fw_mode mode,
+		    const char *hook, int n)
 {
-	const char *name = mode == MODE_XDP ? "xdp" : "tc";
-	int bad = pair_rulesets(a, mode, IMG_F_FLOWS, one_ruleset, run, &run->in);
+	struct run run = { .lab = lab };
+	int bad = pair_rulesets(a, mode, IMG_F_FLOWS, one_ruleset, &run, &run.in), failed;
 
-	if (bad < 0)
-		return bad;
-	printf("# %s: %u rulesets (%lu have other keys), %lu pairs, %lu rule hits, %lu drops; "
-	       "verdicts turned: %lu of %lu packets differ\n", name, run->sum.rulesets, run->unfit,
-	       run->sum.pairs, run->sum.hits, run->sum.drops, run->differ, run->turned);
-	return bad;
+	if (bad >= 0)
+		printf("# %s: %u rulesets (%lu have other keys), %lu pairs, %lu rule hits, %lu drops; "
+		       "verdicts turned: %lu of %lu packets differ\n", hook, run.sum.rulesets,
+		       run.unfit, run.sum.pairs, run.sum.hits, run.sum.drops, run.differ, run.turned);
+	failed = pair_ok(n, !bad, hook, "kept verdicts are the oracle's, and go with the rules");
+	return failed + pair_ok(n + 1, a->rulesets == 1 || (run.unfit < a->rulesets / 2 &&
+							    run.differ > run.turned / 2),
+				hook, "control: most packets got the verdict that was kept");
 }
 
 int main(int argc, char **argv)
 {
-	static const struct { const char *name; enum fw_mode mode; } modes[] = {
-		{ "tc", MODE_TC }, { "xdp", MODE_XDP },
-	};
 	struct pair_args a = { .rulesets = 40, .seed = 1 };
-	struct lab lab;
-	int c, err, n = 0, failed = 0;
 
-	if (!pair_args(argc, argv, &a))
-		return 2;
-	setlinebuf(stdout);
-	err = geteuid() ? -EPERM : lab_enter(&lab);
-	if (err) {
-		printf("ok 1 - flows against the oracle # SKIP no lab: %s\n1..1\n", strerror(-err));
-		return KSFT_SKIP;
-	}
-	printf("# seed %llu\n", (unsigned long long)a.seed);
-	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
-		struct run run = { .lab = &lab };
-
-		if (a.hook && strcmp(a.hook, modes[i].name))
-			continue;
-		err = one_mode(&a, modes[i].mode, &run);
-		failed += err != 0;
-		printf("%s %d - %s: kept verdicts are the oracle's, and go with the rules\n",
-		       err ? "not ok" : "ok", ++n, modes[i].name);
-		c = a.rulesets == 1 || (run.unfit < a.rulesets / 2 && run.differ > run.turned / 2);
-		failed += !c;
-		printf("%s %d - %s: control: most packets got the verdict that was kept\n",
-		       c ? "ok" : "not ok", ++n, modes[i].name);
-	}
-	printf("1..%d\n", n);
-	lab_leave(&lab);
-	return failed != 0;
+	return pair_modes(argc, argv, &a, "flows against the oracle", one_mode);
 }

@@ -22,6 +22,8 @@
 #include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 
+#define KSFT_SKIP	4
+
 static const char *const spoil_name[NR_SPOILS] = {
 	"", "version", "header length", "total length below the header",
 	"total length above the frame", "ethertype", "later fragment", "checksum",
@@ -319,4 +321,40 @@ int pair_rulesets(const struct pair_args *a, enum fw_mode mode, __u32 features,
 	instance_close(*in);
 	instance_remove();
 	return bad;
+}
+
+int pair_ok(int n, bool good, const char *hook, const char *text)
+{
+	printf("%s %d - %s: %s\n", good ? "ok" : "not ok", n, hook, text);
+	return !good;
+}
+
+int pair_modes(int argc, char **argv, struct pair_args *a, const char *what,
+	       int (*one)(const struct pair_args *a, struct lab *lab, enum fw_mode mode,
+			  const char *hook, int n))
+{
+	static const struct { const char *name; enum fw_mode mode; } modes[] = {
+		{ "tc", MODE_TC }, { "xdp", MODE_XDP },
+	};
+	int err, n = 0, failed = 0;
+	struct lab lab;
+
+	if (!pair_args(argc, argv, a))
+		return 2;
+	setlinebuf(stdout);
+	err = geteuid() ? -EPERM : lab_enter(&lab);
+	if (err) {
+		printf("ok 1 - %s # SKIP no lab: %s\n1..1\n", what, strerror(-err));
+		return KSFT_SKIP;
+	}
+	printf("# seed %llu\n", (unsigned long long)a->seed);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		if (a->hook && strcmp(a->hook, modes[i].name))
+			continue;
+		failed += one(a, &lab, modes[i].mode, modes[i].name, n + 1);
+		n += 2;
+	}
+	printf("1..%d\n", n);
+	lab_leave(&lab);
+	return failed != 0;
 }

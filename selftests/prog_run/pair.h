@@ -76,6 +76,19 @@ bool pair_args(int argc, char **argv, struct pair_args *a);
 int pair_rulesets(const struct pair_args *a, enum fw_mode mode, __u32 features,
 		  int (*one)(void *run, __u64 seed), void *run, struct instance **in);
 
+/* pair_ok() - print check number @n, of @hook. Return: 1: it failed */
+int pair_ok(int n, bool good, const char *hook, const char *text);
+
+/*
+ * pair_modes() - a test's main(): @one for tc, then for xdp, in a lab
+ * @what:	the test, for a skip
+ * @one:	has two checks to print, number @n and the next. Return: how many failed
+ * Return: exit status.
+ */
+int pair_modes(int argc, char **argv, struct pair_args *a, const char *what,
+	       int (*one)(const struct pair_args *a, struct lab *lab, enum fw_mode mode,
+			  const char *hook, int n));
+
 /* trial_make() - a random packet for one of the hooks of @hooks, mostly not spoilt */
 void trial_make(struct prng *rnd, unsigned int hooks, const struct ruleset *rs, struct trial *t);
 
